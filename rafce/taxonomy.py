@@ -100,13 +100,3 @@ FACS_NAMES = {
     66: "cross-eye",
 }
 """What FACS calls each action unit and action descriptor (Ekman & Friesen 1978; 2002 manual)."""
-
-
-def au_column(au: int) -> str:
-    """The column of an AU as OpenFace and py-feat name it: 1 is AU01."""
-    return f"AU{au:02d}"
-
-
-def emotion_slug(emotion: str) -> str:
-    """An emotion name that can stand in a column or file name: "happily surprised" is happily_surprised."""
-    return emotion.replace(" ", "_")

@@ -1,0 +1,119 @@
+"""Every Parquet schema of the dataset folder, its version, and the metadata that each file carries."""
+
+import json
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple
+
+import pyarrow as pa
+
+from rafce.errors import DatasetError
+
+PARTITIONS = ("train", "validation", "test")
+SCOPES = ("all", *PARTITIONS)
+CATEGORIES = ("prototypical", "variant", "unobserved")
+MAX_MASK_AUS = 32
+VERSION = 1
+
+SCHEMA_KEY = b"rafce.schema"
+EMOTIONS_KEY = b"rafce.emotions"
+AUS_KEY = b"rafce.aus"
+
+
+class Vocabulary(NamedTuple):
+    """What a dataset speaks about: ordered emotion names and ordered AU numbers."""
+
+    emotions: tuple[str, ...]
+    aus: tuple[int, ...]
+
+
+def au_column(au: int) -> str:
+    """The column of an AU as OpenFace and py-feat name it: 1 is AU01."""
+    return f"AU{au:02d}"
+
+
+def emotion_slug(emotion: str) -> str:
+    """An emotion name that can stand in a column or file name: "happily surprised" is happily_surprised."""
+    return emotion.replace(" ", "_")
+
+
+def _field(name: str, kind: pa.DataType, nullable: bool = False) -> pa.Field:
+    return pa.field(name, kind, nullable=nullable)
+
+
+def samples_schema(words: Vocabulary, probabilities: Sequence[str]) -> pa.Schema:
+    """`samples.parquet`: a row an image; `probabilities` names the p_* columns (the basic emotions of RAF-ML)."""
+    fields = [
+        _field("image", pa.string()),
+        _field("partition", pa.string()),
+        _field("emotion", pa.string()),
+        _field("emotion_id", pa.int8()),
+        _field("emotion_source", pa.string()),
+        _field("tied", pa.bool_(), nullable=True),
+        *(_field(f"p_{name}", pa.float32(), nullable=True) for name in probabilities),
+        *(_field(au_column(au), pa.bool_(), nullable=True) for au in words.aus),
+        _field("au_mask", pa.uint32()),
+        _field("au_raw", pa.string()),
+    ]
+    return pa.schema(fields, metadata=metadata("samples", words))
+
+
+def discarded_schema(words: Vocabulary, probabilities: Sequence[str]) -> pa.Schema:
+    """`discarded.parquet`: a row an image that was left out, with the reason."""
+    fields = [
+        _field("image", pa.string()),
+        _field("reason", pa.string()),
+        _field("label_1", pa.string(), nullable=True),
+        _field("label_2", pa.string(), nullable=True),
+        *(_field(f"p_{name}", pa.float32(), nullable=True) for name in probabilities),
+    ]
+    return pa.schema(fields, metadata=metadata("discarded", words))
+
+
+def au_statistics_schema(words: Vocabulary) -> pa.Schema:
+    """`au_statistics.parquet`: a row per scope × emotion × AU; rates are null where n is 0."""
+    rates = ("frequency", "ci_low", "ci_high")
+    fields = [
+        _field("scope", pa.string()),
+        _field("emotion", pa.string()),
+        _field("emotion_id", pa.int8()),
+        _field("au", pa.int16()),
+        _field("n", pa.int64()),
+        _field("count", pa.int64()),
+        *(_field(name, pa.float64(), nullable=True) for name in rates),
+        _field("category", pa.string(), nullable=True),
+        *(_field(f"p_{name}", pa.float64(), nullable=True) for name in CATEGORIES),
+    ]
+    return pa.schema(fields, metadata=metadata("au_statistics", words))
+
+
+def lab_statistics_schema(words: Vocabulary) -> pa.Schema:
+    """`lab_statistics.parquet`: the laboratory table in force; it prints only AUs >= 20 %, a blank is unknown."""
+    fields = [
+        _field("emotion", pa.string()),
+        _field("au", pa.int16()),
+        _field("percent", pa.float64()),
+        _field("note", pa.string()),
+    ]
+    return pa.schema(fields, metadata=metadata("lab_statistics", words))
+
+
+def metadata(kind: str, words: Vocabulary) -> dict[bytes, bytes]:
+    """The three entries that every file carries: its schema and version, the emotions, the AUs."""
+    return {
+        SCHEMA_KEY: f"{kind}/{VERSION}".encode(),
+        EMOTIONS_KEY: json.dumps(list(words.emotions)).encode(),
+        AUS_KEY: json.dumps(list(words.aus)).encode(),
+    }
+
+
+def check_schema(found: Mapping[bytes, bytes] | None, kind: str, where: object) -> Vocabulary:
+    """The vocabulary in a file's metadata; DatasetError when the file is of another kind or version."""
+    entries = dict(found or {})
+    expected, stood = f"{kind}/{VERSION}", entries.get(SCHEMA_KEY, b"nothing").decode(errors="replace")
+    if stood != expected:
+        raise DatasetError(f"{where}: expected schema {expected}, found {stood}; build the dataset again")
+    try:
+        emotions, aus = json.loads(entries[EMOTIONS_KEY]), json.loads(entries[AUS_KEY])
+        return Vocabulary(tuple(str(name) for name in emotions), tuple(int(au) for au in aus))
+    except (KeyError, ValueError, TypeError):
+        raise DatasetError(f"{where}: expected ordered emotion names and AU numbers in its metadata") from None
