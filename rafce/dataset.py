@@ -65,7 +65,9 @@ def read_dataset(folder: Path) -> Dataset:
     for kind in TABLES:
         tables[kind], found = read_parquet(folder / f"{kind}.parquet", kind)
         if words is not None and found != words:
-            raise DatasetError(f"{folder}: its files do not agree on emotions and AUs; build the dataset again")
+            raise DatasetError(
+                f"{folder}: its files do not agree on emotions and AUs; build the dataset again"
+            )
         words = found
     assert words is not None
     return Dataset(folder, manifest, **tables, words=words)
@@ -82,5 +84,7 @@ def read_manifest(folder: Path) -> dict[str, Any]:
         raise DatasetError(f"{path}: expected JSON: {error}") from None
     found = manifest.get("schema") if isinstance(manifest, dict) else None
     if found != MANIFEST_SCHEMA:
-        raise DatasetError(f"{path}: expected schema {MANIFEST_SCHEMA}, found {found}; build the dataset again")
+        raise DatasetError(
+            f"{path}: expected schema {MANIFEST_SCHEMA}, found {found}; build the dataset again"
+        )
     return dict(manifest)

@@ -29,6 +29,10 @@ class ConfigError(RafceError):
     """An option, or a combination of options, that cannot be carried out."""
 
 
+class WeightsError(RafceError):
+    """A file of weights that cannot be read or belongs to another network."""
+
+
 class TrainingError(RafceError):
     """A training run that cannot start or cannot go on."""
 

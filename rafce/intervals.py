@@ -7,9 +7,7 @@ from scipy.special import betainc, ndtri
 FloatArray = npt.NDArray[np.float64]
 
 
-def wilson(
-    count: npt.ArrayLike, n: npt.ArrayLike, confidence: float = 0.95
-) -> tuple[FloatArray, FloatArray]:
+def wilson(count: npt.ArrayLike, n: npt.ArrayLike, confidence: float = 0.95) -> tuple[FloatArray, FloatArray]:
     """Wilson score interval of count / n, as fractions in [0, 1]; NaN where n is 0 (Wilson 1927).
 
     Equals `scipy.stats.binomtest(count, n).proportion_ci(confidence, method="wilson")`, elementwise.

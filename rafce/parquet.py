@@ -15,7 +15,7 @@ def write_parquet(table: pa.Table, schema: pa.Schema, path: Path) -> None:
 
 
 def read_parquet(path: Path, kind: str) -> tuple[pa.Table, Vocabulary]:
-    """A table of the dataset folder with its vocabulary; DatasetError when it is absent, broken or of another schema."""
+    """A table of the dataset folder with its vocabulary; DatasetError: absent, broken, of another schema."""
     try:
         table = pq.ParquetFile(path).read()
     except FileNotFoundError:

@@ -116,4 +116,6 @@ def check_schema(found: Mapping[bytes, bytes] | None, kind: str, where: object) 
         emotions, aus = json.loads(entries[EMOTIONS_KEY]), json.loads(entries[AUS_KEY])
         return Vocabulary(tuple(str(name) for name in emotions), tuple(int(au) for au in aus))
     except (KeyError, ValueError, TypeError):
-        raise DatasetError(f"{where}: expected ordered emotion names and AU numbers in its metadata") from None
+        raise DatasetError(
+            f"{where}: expected ordered emotion names and AU numbers in its metadata"
+        ) from None

@@ -1,4 +1,4 @@
-"""Basic emotions, compound emotions and action units, in the orders that RAF-ML, RAF-CE and FACS give them."""
+"""Basic emotions, compound emotions and action units, as RAF-ML, RAF-CE and FACS name and order them."""
 
 from typing import NamedTuple
 

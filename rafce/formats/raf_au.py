@@ -1,7 +1,7 @@
 """RAF-AU's RAFAU_label.txt: `NNNN.jpg 1+4+L10+25`, the action units that a FACS coder saw (Yan et al. 2020)."""
 
 import re
-from functools import lru_cache
+from functools import cache
 from pathlib import Path
 from typing import NamedTuple
 
@@ -64,15 +64,15 @@ def parse_line(line: str) -> AuRow:
     return AuRow(image, label, parse_label(label))
 
 
-@lru_cache(maxsize=1 << 16)
+@cache
 def parse_label(label: str) -> tuple[Token, ...]:
     """The tokens of a label, in its order and with its repeats; `null` has none."""
     if label.lower() == NULL:
         return ()
-    return tuple(parse_token(token) for token in label.split("+"))
+    return tuple(map(parse_token, label.split("+")))
 
 
-@lru_cache(maxsize=1 << 12)
+@cache
 def parse_token(token: str) -> Token:
     """One token, upper or lower case: `4`, `L10`, `T23`, `BL18`, `AD19`, `L12L`."""
     match = TOKEN.fullmatch(token)
@@ -95,5 +95,7 @@ def _vocabulary_au(au: int, token: str) -> int:
     if au in AUS:
         return au
     if au in FACS_NAMES:
-        raise LabelError(f"expected one of RAF-AU's {len(AUS)} AUs, found {token!r} (AU {au}, {FACS_NAMES[au]})")
+        raise LabelError(
+            f"expected one of RAF-AU's {len(AUS)} AUs, found {token!r} (AU {au}, {FACS_NAMES[au]})"
+        )
     raise LabelError(f"expected a FACS code, found {token!r}")

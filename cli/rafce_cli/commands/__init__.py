@@ -1,0 +1,1 @@
+"""The commands of `rafce`, a module each."""

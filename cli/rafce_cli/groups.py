@@ -1,0 +1,102 @@
+"""Command groups that start fast and fail well: lazy commands, one clear line for a user's error, exit code 2."""
+
+import sys
+from collections.abc import Callable, Mapping
+from importlib import import_module
+from typing import Any
+
+import click
+
+CONTEXT: dict[str, Any] = {"help_option_names": ["-h", "--help"], "max_content_width": 110}
+INTERRUPTED = 130
+
+
+class UserError(click.ClickException):
+    """A fault the user can put right: its text alone on standard error, exit code 2."""
+
+    exit_code = 2
+
+    def show(self, file: Any = None) -> None:
+        """Print every line of the message behind `error:`."""
+        click.echo(click.style("error: ", fg="red", bold=True) + self.message, file=file or sys.stderr)
+
+
+class LazyGroup(click.Group):
+    """A group whose commands live in modules of their own name; listing them imports none."""
+
+    def __init__(self, package: str, summaries: Mapping[str, str], guard: Callable[[], None], **kwargs: Any):
+        super().__init__(**kwargs)
+        self.package, self.summaries, self.guard = package, summaries, guard
+
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 (click's signature)
+        """The commands in the order in which a user meets them."""
+        return list(self.summaries)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002
+        """Import the command's module, after the guard has had its say."""
+        if cmd_name not in self.summaries:
+            return None
+        self.guard()
+        module = import_module(f"{self.package}.{cmd_name.replace('-', '_')}")
+        command: click.Command = getattr(module, cmd_name.replace("-", "_"))
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002
+        """The summaries, without an import."""
+        with formatter.section("Commands"):
+            formatter.write_dl(list(self.summaries.items()))
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run the command; turn what went wrong into one message and an exit code."""
+        try:
+            return super().invoke(ctx)
+        except (click.ClickException, click.exceptions.Exit, click.Abort):
+            raise
+        except KeyboardInterrupt:
+            click.echo("interrupted", err=True)
+            raise click.exceptions.Exit(INTERRUPTED) from None
+        except Exception as error:
+            if ctx.params.get("debug"):
+                raise
+            raise _explained(error) from None
+
+
+def _explained(error: Exception) -> click.ClickException:
+    from rafce.errors import RafceError
+
+    if isinstance(error, RafceError):
+        return UserError(str(error))
+    if isinstance(error, OSError) and error.filename:
+        return UserError(f"{error.filename}: {error.strerror}")
+    name = type(error).__name__
+    return click.ClickException(
+        f"unexpected {name}: {error}\n(run again with --debug before the command to see where)"
+    )
+
+
+def lazy_group(
+    name: str,
+    package: str,
+    commands: Mapping[str, str],
+    help_text: str,
+    context_settings: Mapping[str, Any],
+    guard: Callable[[], None] = lambda: None,
+) -> LazyGroup:
+    """A group of lazily imported commands with --version and --debug."""
+
+    @click.option("--debug", is_flag=True, help="Show a traceback when something unexpected happens.")
+    @click.version_option(message="%(prog)s %(version)s", prog_name=name, package_name="rafce")
+    def start(debug: bool) -> None:
+        del debug  # read from the context by LazyGroup.invoke
+
+    start.__doc__ = help_text
+    group = click.group(
+        name=name,
+        cls=LazyGroup,
+        package=package,
+        summaries=commands,
+        guard=guard,
+        context_settings=dict(context_settings),
+    )(start)
+    assert isinstance(group, LazyGroup)
+    return group

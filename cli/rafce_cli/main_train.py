@@ -1,0 +1,32 @@
+"""`rafce-train`: the command group of the trainer; says what to install while torch is absent."""
+
+from importlib.util import find_spec
+
+from rafce_cli.groups import CONTEXT, UserError, lazy_group
+
+NEEDED = ("torch", "torchvision", "sklearn", "safetensors", "tensorboard")
+
+
+def require_extra() -> None:
+    """UserError naming what is absent of the extra `train`; nothing is imported to find out."""
+    absent = [name for name in NEEDED if find_spec(name) is None]
+    if absent:
+        raise UserError(f"rafce-train needs {', '.join(absent)}: pip install 'rafce[train]'")
+
+
+rafce_train = lazy_group(
+    name="rafce-train",
+    package="rafce_cli.commands_train",
+    commands={
+        "run": "Train a network on a dataset folder and write a run folder.",
+    },
+    help_text="""Learn compound expressions with action units as a helper task.
+
+    \b
+    Examples:
+      rafce-train run
+      rafce-train run rafce-data --method stl --epochs 10
+    """,
+    context_settings=CONTEXT,
+    guard=require_extra,
+)

@@ -1,0 +1,72 @@
+"""Where the images lie and what they are called on disk: NNNN.jpg or NNNN_aligned.jpg, found by name, never opened."""
+
+import os
+from collections.abc import Iterable
+from pathlib import Path, PurePath
+from typing import NamedTuple
+
+from rafce.errors import MAX_FAULTS, ImageError
+
+SUFFIXES = ("_aligned", "")
+BESIDE_LABELS = ("aligned/aligned", "aligned")  # some archives unzip to a nested folder
+BESIDE_LABELS_ML = tuple(f"{parent}/{sub}" for parent in ("Image", "../Image") for sub in BESIDE_LABELS)
+
+
+class ImageFolder(NamedTuple):
+    """A folder of images and what stands between a label's name and its extension there."""
+
+    root: Path
+    suffix: str
+
+    def file_name(self, image: str) -> str:
+        """The name on disk of an image of the label file: 0001.jpg is 0001_aligned.jpg in an aligned folder."""
+        name = PurePath(image)
+        return f"{name.stem}{self.suffix}{name.suffix}"
+
+
+def find_beside(label_file: Path, names: Iterable[str]) -> ImageFolder | None:
+    """The aligned folder beside a label file, if there is one."""
+    return _best([label_file.parent / relative for relative in (*BESIDE_LABELS, *BESIDE_LABELS_ML)], names)
+
+
+def find_in(root: Path, names: Iterable[str]) -> ImageFolder:
+    """The images of a folder that the user names: in it, or in its aligned (or nested) folder; ImageError if absent."""
+    folder = _best([root, *(root / relative for relative in BESIDE_LABELS)], names)
+    if folder is None:
+        raise ImageError(f"{root}: expected a folder of images, found none")
+    return folder
+
+
+def _best(candidates: Iterable[Path], names: Iterable[str]) -> ImageFolder | None:
+    """Of the folders that exist and both spellings, the one that holds most of the images, the earlier on ties."""
+    names = list(names)
+    found: list[tuple[int, ImageFolder]] = []
+    for root in filter(Path.is_dir, candidates):
+        present = _listing(root)
+        for suffix in SUFFIXES:
+            folder = ImageFolder(root.resolve(), suffix)
+            found.append((sum(folder.file_name(name) in present for name in names), folder))
+    return max(found, key=lambda pair: pair[0])[1] if found else None
+
+
+def _listing(root: Path) -> set[str]:
+    with os.scandir(root) as entries:
+        return {entry.name for entry in entries}
+
+
+def missing_images(folder: ImageFolder, names: Iterable[str]) -> list[str]:
+    """The label names whose image is not in the folder, in their order."""
+    present = _listing(folder.root)
+    return [name for name in names if folder.file_name(name) not in present]
+
+
+def require_images(folder: ImageFolder, missing: list[str], n_wanted: int) -> None:
+    """ImageError with the count and the first names when any image is missing."""
+    if not missing:
+        return
+    shown = ", ".join(folder.file_name(name) for name in missing[:MAX_FAULTS])
+    more = f" … and {len(missing) - MAX_FAULTS} more" if len(missing) > MAX_FAULTS else ""
+    raise ImageError(
+        f"{folder.root}: expected {n_wanted} images, {len(missing)} of them are missing: {shown}{more}\n"
+        "(--allow-missing-images builds without them and lists them in the manifest)"
+    )
