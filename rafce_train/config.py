@@ -238,7 +238,9 @@ def _typed(value: Any, kind: Any) -> Any:
 def _toml_value(value: Any) -> str:
     if isinstance(value, tuple):
         return f"[{', '.join(map(repr, value))}]"
-    return json.dumps(value, ensure_ascii=False) if isinstance(value, str | bool) else repr(value)
+    if isinstance(value, str | bool):
+        return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")  # DEL is bare in JSON only
+    return repr(value)
 
 
 def _value_faults(config: Config) -> list[str]:
@@ -268,7 +270,8 @@ def _combination_faults(config: Config) -> list[str]:
     faults = []
     if config.statistics == "lab" and config.alignment == "bayes":
         faults.append(
-            "--statistics lab with --alignment bayes: the laboratory table has no counts, which Bayes' rule needs"
+            "--statistics lab with --alignment bayes: "
+            "the laboratory table has no counts, which Bayes' rule needs"
         )
     if config.nesterov and config.momentum == 0:
         faults.append("--nesterov: expected --momentum above 0")

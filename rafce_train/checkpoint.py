@@ -1,0 +1,111 @@
+"""The files of a run folder: each is versioned and whole, the old one or the new one, whatever interrupts."""
+
+import errno
+import io
+import json
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import safetensors
+import safetensors.torch
+import torch
+from torch import Tensor
+
+from rafce.errors import OutputError, TrainingError, WeightsError
+
+CONFIG, STATE, WEIGHTS, HISTORY = "config.toml", "state.pt", "weights.safetensors", "history.parquet"
+PREDICTIONS, METRICS = "predictions.parquet", "metrics.json"
+STATE_SCHEMA, WEIGHTS_SCHEMA = "state/1", "weights/1"
+WEIGHTS_KEY = "rafce"
+FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+
+
+def write_atomic(path: Path, data: bytes | memoryview) -> None:
+    """Write a file so that even after a power cut there is the old content or the new, never a part."""
+    temporary = path.with_name(f".{path.name}.tmp")
+    try:
+        with temporary.open("wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        temporary.replace(path)
+        _sync_folder(path.parent)
+    except OSError as error:
+        temporary.unlink(missing_ok=True)
+        reason = "the disk is full" if error.errno in FULL else error.strerror
+        raise OutputError(f"{path}: could not be written: {reason}; what stood there is untouched") from None
+
+
+def save_state(folder: Path, state: Mapping[str, Any]) -> None:
+    """Write `state.pt`: plain types and tensors, so that loading it runs no code."""
+    buffer = io.BytesIO()
+    torch.save({"schema": STATE_SCHEMA, **state}, buffer)
+    write_atomic(folder / STATE, buffer.getbuffer())
+
+
+def load_state(folder: Path) -> dict[str, Any]:
+    """Read `state.pt`; TrainingError when it is absent, broken or of another version."""
+    path = folder / STATE
+    if not path.is_file():
+        raise TrainingError(f"{folder}: expected a run folder with {STATE} in it, found none")
+    try:
+        state = torch.load(path, map_location="cpu", weights_only=True)
+    except Exception as error:  # torch raises a dozen kinds for a broken file
+        raise TrainingError(f"{path}: cannot be read as a checkpoint: {str(error).splitlines()[0]}") from None
+    found = state.pop("schema", None) if isinstance(state, dict) else None
+    if found != STATE_SCHEMA:
+        raise TrainingError(f"{path}: expected schema {STATE_SCHEMA}, found {found}")
+    return dict(state)
+
+
+def save_weights(path: Path, tensors: Mapping[str, Tensor], facts: Mapping[str, Any]) -> None:
+    """Write tensors as safetensors, with what is needed to use them as one key of sorted JSON.
+
+    One key, because safetensors writes several in random order.
+    """
+    text = json.dumps({"schema": WEIGHTS_SCHEMA, **facts}, sort_keys=True, ensure_ascii=False)
+    whole = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
+    write_atomic(path, safetensors.torch.save(whole, {WEIGHTS_KEY: text}))
+
+
+def load_weights(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
+    """Tensors and facts that `save_weights` wrote; WeightsError when there is no such file."""
+    try:
+        with safetensors.safe_open(path, "pt") as file:
+            facts = json.loads((file.metadata() or {}).get(WEIGHTS_KEY, "{}"))
+            tensors = {name: file.get_tensor(name) for name in sorted(file.keys())}
+    except FileNotFoundError:
+        raise WeightsError(f"{path}: expected the weights of a run, found none") from None
+    except (safetensors.SafetensorError, OSError, ValueError) as error:
+        raise WeightsError(f"{path}: expected the weights of a run: {error}") from None
+    if (found := facts.pop("schema", None)) != WEIGHTS_SCHEMA:
+        raise WeightsError(f"{path}: expected the weights of a run, schema {WEIGHTS_SCHEMA}, found {found}")
+    return tensors, facts
+
+
+def write_table(path: Path, table: pa.Table) -> None:
+    """Write a Parquet file in one go."""
+    sink = pa.BufferOutputStream()
+    pq.write_table(table, sink, compression="zstd")
+    write_atomic(path, memoryview(sink.getvalue()))
+
+
+def write_json(path: Path, values: Mapping[str, Any]) -> None:
+    """Write JSON for people and programs: indented, keys in the order given, no NaN."""
+    text = json.dumps(values, indent=2, ensure_ascii=False, allow_nan=False)
+    write_atomic(path, f"{text}\n".encode())
+
+
+def _sync_folder(folder: Path) -> None:
+    """Make a rename last through a power cut; systems without folder handles have nothing to do."""
+    if os.name != "posix":
+        return
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)

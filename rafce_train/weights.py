@@ -1,0 +1,151 @@
+"""Weights to start a backbone from: a user's file, or torchvision's, matched by name and shape."""
+
+import pickle
+import re
+import warnings
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import safetensors.torch
+import torch
+import torchvision
+from torch import Tensor, nn
+
+from rafce.errors import MAX_FAULTS, WeightsError
+
+NEEDED = 0.95
+COUNTER = "num_batches_tracked"
+"""BatchNorm's step counter: old files have none, and it does not change what the network computes."""
+
+
+class WeightsReport(NamedTuple):
+    """Names of the backbone's tensors that were found, were not, and of the file's that were of no use."""
+
+    matched: tuple[str, ...]
+    missing: tuple[str, ...]
+    left_over: tuple[str, ...]
+    other_shape: tuple[str, ...]
+
+    def __str__(self) -> str:
+        return (
+            f"{len(self.matched)} tensors matched, {len(self.missing)} missing, "
+            f"{len(self.other_shape)} of another shape, {len(self.left_over)} left over"
+        )
+
+
+def load_backbone(backbone: nn.Module, name: str, source: str) -> WeightsReport | None:
+    """Fill a backbone from `source`: "none", "imagenet" or a file; what does not match keeps its random start.
+
+    Prefixes such as `module.` or `backbone.` are found out, a foreign last layer is left over.
+    WeightsError when fewer than 95 % of the backbone's tensors match.
+    """
+    if source == "none":
+        return None
+    tensors = imagenet_weights(name) if source == "imagenet" else read_weights(Path(source))
+    own = {key: value for key, value in backbone.state_dict().items() if not key.endswith(COUNTER)}
+    found, left_over = _without_prefix(tensors, own)
+    report = match(own, found, left_over)
+    _check_enough(report, len(own), source, name)
+    backbone.load_state_dict({key: found[key] for key in report.matched}, strict=False)
+    return report
+
+
+def match(
+    own: Mapping[str, Tensor], found: Mapping[str, Tensor], left_over: tuple[str, ...]
+) -> WeightsReport:
+    """Compare tensors by name and shape."""
+    common = [key for key in own if key in found]
+    fits = [key for key in common if found[key].shape == own[key].shape]
+    other = [
+        f"{key} {tuple(found[key].shape)} where {tuple(own[key].shape)} was expected"
+        for key in common
+        if found[key].shape != own[key].shape
+    ]
+    missing = [key for key in own if key not in found]
+    left_over = left_over + tuple(key for key in found if key not in own and not key.endswith(COUNTER))
+    return WeightsReport(tuple(fits), tuple(missing), left_over, tuple(other))
+
+
+def read_weights(path: Path) -> dict[str, Tensor]:
+    """The tensors of a safetensors or torch file by name; nothing in it is run, code in it is refused."""
+    try:
+        with path.open("rb") as file:
+            head = file.read(9)
+    except OSError as error:
+        raise WeightsError(f"{path}: expected a file of weights: {error.strerror}") from None
+    # A safetensors file is eight bytes of length, then JSON; no torch file has a brace there.
+    content = _read_safetensors(path) if head[8:] == b"{" else _read_torch(path)
+    tensors = _largest_table(content)
+    if not tensors:
+        raise WeightsError(f"{path}: expected named tensors (a state_dict), found none")
+    return tensors
+
+
+def imagenet_weights(name: str) -> dict[str, Tensor]:
+    """torchvision's weights of a classifier; WeightsError when there are none or they cannot be fetched."""
+    try:
+        weights = torchvision.models.get_model_weights(name)["DEFAULT"]
+        return dict(weights.get_state_dict(progress=False, check_hash=True))
+    except (KeyError, ValueError):
+        raise WeightsError(f"--weights imagenet: torchvision has none for {name}") from None
+    except (OSError, RuntimeError) as error:
+        raise WeightsError(f"--weights imagenet: could not be fetched for {name}: {error}") from None
+
+
+def _read_safetensors(path: Path) -> dict[str, Tensor]:
+    try:
+        return safetensors.torch.load_file(path)
+    except (safetensors.SafetensorError, OSError, ValueError) as error:
+        raise WeightsError(f"{path}: cannot be read as a safetensors file: {error}") from None
+
+
+def _read_torch(path: Path) -> Any:
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # pickle protocols beside 2 are remarked on, then read or refused
+            return torch.load(path, map_location="cpu", weights_only=True)
+    except pickle.UnpicklingError as error:
+        wanted = re.search(r"GLOBAL (\S+)", str(error))
+        raise WeightsError(
+            f"{path}: refused, and nothing in it was run: expected tensors by name, "
+            f"found {f'a call of {wanted[1]}' if wanted else 'something else'}; "
+            "save the state_dict alone, best as safetensors"
+        ) from None
+    except Exception as error:  # torch raises a dozen kinds for a broken file
+        reason = f"{type(error).__name__}: {error}".splitlines()[0]
+        raise WeightsError(f"{path}: cannot be read as a safetensors or torch file ({reason})") from None
+
+
+def _largest_table(content: Any) -> dict[str, Tensor]:
+    """The tensors of a state_dict: the whole content, or an entry of it (`state_dict`, `model`, `ema`, …)."""
+    if not isinstance(content, Mapping):
+        return {}
+    tensors = {str(key): value for key, value in content.items() if isinstance(value, Tensor)}
+    inner = [_largest_table(value) for value in content.values() if isinstance(value, Mapping)]
+    return max([tensors, *inner], key=len)
+
+
+def _without_prefix(
+    tensors: Mapping[str, Tensor], own: Mapping[str, Tensor]
+) -> tuple[dict[str, Tensor], tuple[str, ...]]:
+    """The tensors below the prefix that gives most of the backbone's names, and the names of all others."""
+    parts = [key.split(".") for key in tensors]
+    prefixes = {
+        "".join(f"{part}." for part in words[:n]) for words in parts for n in range(min(len(words), 5))
+    }
+    best = max(sorted(prefixes), key=lambda prefix: sum(prefix + key in tensors for key in own))
+    inside = {key[len(best) :]: value for key, value in tensors.items() if key.startswith(best)}
+    return inside, tuple(key for key in tensors if not key.startswith(best))
+
+
+def _check_enough(report: WeightsReport, needed: int, source: str, name: str) -> None:
+    if len(report.matched) >= NEEDED * needed:
+        return
+    faults = [*report.other_shape, *(f"{key} missing" for key in report.missing)]
+    more = [f"… and {len(faults) - MAX_FAULTS} more"] if len(faults) > MAX_FAULTS else []
+    raise WeightsError(
+        f"{source}: weights of another network than {name}: {len(report.matched)} of {needed} tensors match, "
+        f"at least {NEEDED:.0%} must ({len(report.left_over)} of the file's are left over)\n"
+        + "\n".join(faults[:MAX_FAULTS] + more)
+    )

@@ -1,0 +1,138 @@
+import pickle
+from pathlib import Path
+
+import pytest
+import safetensors.torch
+import torch
+import torchvision
+from torch import nn
+
+from rafce.errors import WeightsError
+from rafce_train import weights
+from rafce_train.weights import load_backbone, read_weights
+
+
+def small_net(width: int = 4) -> nn.Module:
+    first, second = nn.Conv2d(3, width, 3), nn.Conv2d(width, width, 3)
+    return nn.Sequential(first, nn.BatchNorm2d(width), second, nn.BatchNorm2d(width))
+
+
+class Bomb:
+    """A pickle that creates a file when it is loaded."""
+
+    def __init__(self, target: Path):
+        self.target = target
+
+    def __reduce__(self):
+        return (Path.touch, (self.target,))
+
+
+@pytest.mark.parametrize("prefix", ["", "module.", "backbone.", "module.backbone.", "a.b.c.d."])
+@pytest.mark.parametrize("wrap", [lambda t: t, lambda t: {"epoch": 3, "state_dict": t}])
+def test_prefixes_wrappers_and_a_foreign_last_layer_are_seen_through(tmp_path, prefix, wrap):
+    source, target = small_net(), small_net()
+    tensors = {prefix + key: value for key, value in source.state_dict().items()}
+    tensors |= {"fc.weight": torch.zeros(10, 4), prefix + "fc.bias": torch.zeros(10)}
+    torch.save(wrap(tensors), tmp_path / "w.pth")
+    report = load_backbone(target, "small", str(tmp_path / "w.pth"))
+    assert report is not None
+    assert (len(report.matched), len(report.missing), len(report.left_over)) == (12, 0, 2)
+    assert str(report) == "12 tensors matched, 0 missing, 0 of another shape, 2 left over"
+    for key in report.matched:
+        torch.testing.assert_close(target.state_dict()[key], source.state_dict()[key], rtol=0, atol=0)
+
+
+@pytest.mark.parametrize("prefix", ["", "encoder."])
+def test_a_safetensors_file_is_read_whatever_its_name(tmp_path, prefix):
+    source, target = small_net(), small_net()
+    safetensors.torch.save_file(
+        {prefix + key: value for key, value in source.state_dict().items()}, tmp_path / "w.anything"
+    )
+    load_backbone(target, "small", str(tmp_path / "w.anything"))
+    assert torch.equal(source.state_dict()["0.weight"], target.state_dict()["0.weight"])
+
+
+def test_an_old_file_without_batch_counters_matches_whole(tmp_path):
+    tensors = {k: v for k, v in small_net().state_dict().items() if not k.endswith("num_batches_tracked")}
+    torch.save(tensors, tmp_path / "w.pth", _use_new_zipfile_serialization=False)
+    report = load_backbone(small_net(), "small", str(tmp_path / "w.pth"))
+    assert report is not None
+    assert report.missing == ()
+
+
+def test_another_network_is_refused_with_what_differs(tmp_path):
+    torch.save(small_net(width=5).state_dict(), tmp_path / "w.pth")
+    target = small_net()
+    before = {key: value.clone() for key, value in target.state_dict().items()}
+    with pytest.raises(WeightsError) as caught:
+        load_backbone(target, "small", str(tmp_path / "w.pth"))
+    assert "0 of 12 tensors match, at least 95% must" in str(caught.value)
+    assert "0.weight (5, 3, 3, 3) where (4, 3, 3, 3) was expected" in str(caught.value)
+    assert all(torch.equal(before[key], value) for key, value in target.state_dict().items())
+
+
+def test_a_resnet34_file_for_a_resnet18_is_refused_with_twenty_lines_at_most(tmp_path):
+    torch.save(torchvision.models.resnet18().state_dict(), tmp_path / "w.pth")
+    with pytest.raises(WeightsError) as caught:
+        load_backbone(torchvision.models.resnet34(), "resnet34", str(tmp_path / "w.pth"))
+    assert "w.pth: weights of another network than resnet34" in str(caught.value)
+    assert "layer1.2.conv1.weight missing" in str(caught.value)
+    assert len(str(caught.value).splitlines()) == 1 + 20 + 1
+
+
+@pytest.mark.parametrize("writer", ["pickle", "zip", "legacy"])
+@pytest.mark.parametrize("nested", [False, True])
+def test_a_pickle_bomb_is_refused_and_not_run(tmp_path, writer, nested):
+    bomb, path, target = {"x": Bomb(tmp_path / "ran")}, tmp_path / "w.pth", tmp_path / "ran"
+    content = {"state_dict": bomb} if nested else bomb
+    if writer == "pickle":
+        path.write_bytes(pickle.dumps(content))
+    else:
+        torch.save(content, path, _use_new_zipfile_serialization=writer == "zip")
+    with pytest.raises(WeightsError, match=r"w\.pth: refused, and nothing in it was run"):
+        read_weights(path)
+    assert not target.exists()
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (b"", "cannot be read as a safetensors or torch file"),
+        (b"hello", "cannot be read as a safetensors or torch file"),
+        (b"PK\x03\x04 broken", "cannot be read as a safetensors or torch file"),
+        (b"\x08\x00\x00\x00\x00\x00\x00\x00{broken}", "cannot be read as a safetensors file"),
+    ],
+)
+def test_a_broken_file_is_named(tmp_path, content, message):
+    (tmp_path / "w").write_bytes(content)
+    with pytest.raises(WeightsError, match=message):
+        read_weights(tmp_path / "w")
+
+
+def test_a_file_without_tensors_is_named(tmp_path):
+    torch.save({"epoch": 3}, tmp_path / "w.pth")
+    with pytest.raises(WeightsError, match="expected named tensors"):
+        read_weights(tmp_path / "w.pth")
+
+
+def test_an_absent_file_is_named(tmp_path):
+    with pytest.raises(WeightsError, match="expected a file of weights: No such file"):
+        read_weights(tmp_path / "w.pth")
+
+
+def test_no_weights_leave_the_backbone_as_it_is():
+    assert load_backbone(small_net(), "small", "none") is None
+
+
+def test_imagenet_weights_that_cannot_be_fetched_are_one_error(monkeypatch):
+    def offline(*args, **kwargs):
+        raise OSError("no route to host")
+
+    monkeypatch.setattr(torchvision.models.ResNet18_Weights, "get_state_dict", offline)
+    with pytest.raises(WeightsError, match="could not be fetched for resnet18: no route to host"):
+        weights.imagenet_weights("resnet18")
+
+
+def test_imagenet_weights_of_an_unknown_network_are_one_error():
+    with pytest.raises(WeightsError, match="torchvision has none for resnet19"):
+        weights.imagenet_weights("resnet19")
