@@ -1,0 +1,97 @@
+"""What is known of AUs given the emotion before training: the tables behind the alignment losses (section 4.1).
+
+K emotions, A action units (AUs), B batch.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor
+
+from rafce.errors import ConfigError
+from rafce_train.losses import bayes_alignment_loss, lab_alignment_loss, wild_alignment_loss
+
+FloatArray = npt.NDArray[np.float64]
+IntArray = npt.NDArray[np.int64]
+BoolArray = npt.NDArray[np.bool_]
+
+
+class Statistics(NamedTuple):
+    """A dataset's AU statistics as plain arrays, all counted in one scope."""
+
+    active_KA: IntArray
+    """Images of the emotion in which the AU is active: `count` of au_statistics.parquet."""
+    known_KA: IntArray
+    """Images of the emotion in which the AU is known: `n`."""
+    observed_KA: BoolArray
+    """Whether the AU's `category` is prototypical or variant."""
+    images_K: IntArray
+    """Images of the emotion."""
+    lab_observed_KA: BoolArray
+    """Whether the laboratory table prints a figure; it prints observed AUs only."""
+
+
+@dataclass(frozen=True)
+class Prior:
+    """An alignment loss together with the tables it needs."""
+
+    tables: tuple[Tensor, ...]
+    loss: Callable[..., Tensor]
+    """Takes emotion logits, AU logits and the tables; returns a loss for every sample."""
+    silent_K: tuple[bool, ...]
+    """Emotions with no observed AU: Eq. 7 gives them 0 whatever the AUs, so the user must hear of them."""
+
+    def alignment_loss(self, emotion_logits_BK: Tensor, au_logits_BA: Tensor) -> Tensor:
+        """L_AM of every sample, shape B."""
+        return self.loss(emotion_logits_BK, au_logits_BA, *self.tables)
+
+    def to(self, like: Tensor) -> "Prior":
+        """The same prior with the device and dtype of a tensor."""
+        return replace(self, tables=tuple(table.to(like) for table in self.tables))
+
+    def silent(self, emotions: Sequence[str]) -> tuple[str, ...]:
+        """The names of the silent emotions."""
+        return tuple(name for name, silent in zip(emotions, self.silent_K, strict=True) if silent)
+
+
+def wild_prior(statistics: Statistics) -> Prior:
+    """Eq. 4-9: the frequencies count / n, zero where the AU is not observed, as Table 1 leaves them blank."""
+    frequency_KA = statistics.active_KA / np.maximum(statistics.known_KA, 1)
+    return _paper_prior(np.where(statistics.observed_KA, frequency_KA, 0.0), wild_alignment_loss)
+
+
+def lab_prior(statistics: Statistics) -> Prior:
+    """Section 5.3: ones where the laboratory table has the AU observed, zeros elsewhere."""
+    return _paper_prior(statistics.lab_observed_KA.astype(np.float64), lab_alignment_loss)
+
+
+def bayes_prior(statistics: Statistics) -> Prior:
+    """Laplace's estimates (count + 1) / (n + 2) and its complement over all AUs, and (n_k + 1) / (Σ n + K)."""
+    present_KA = (statistics.active_KA + 1) / (statistics.known_KA + 2)
+    absent_KA = (statistics.known_KA - statistics.active_KA + 1) / (statistics.known_KA + 2)
+    class_K = (statistics.images_K + 1) / (statistics.images_K.sum() + len(statistics.images_K))
+    return Prior(_tensors(present_KA, absent_KA, class_K), bayes_alignment_loss, (False,) * len(class_K))
+
+
+PRIORS = {
+    ("wild", "paper"): wild_prior,
+    ("lab", "paper"): lab_prior,
+    ("wild", "bayes"): bayes_prior,
+}
+"""By `--statistics` and `--alignment`. The laboratory table has no counts, so Bayes' rule cannot use it."""
+
+
+def _paper_prior(frequency_KA: FloatArray, loss: Callable[..., Tensor]) -> Prior:
+    if not frequency_KA.any():
+        raise ConfigError(
+            "alignment: expected at least one AU observed in some emotion, found none in the chosen statistics"
+        )
+    return Prior(_tensors(frequency_KA), loss, tuple(not row.any() for row in frequency_KA))
+
+
+def _tensors(*arrays: FloatArray) -> tuple[Tensor, ...]:
+    return tuple(torch.from_numpy(array) for array in arrays)
