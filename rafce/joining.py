@@ -181,7 +181,7 @@ def _differences(
 
 def describe(difference: Difference) -> str:
     """A difference as one line: the image, what its distribution maps to, what RAF-CE says."""
-    votes = " ".join(
+    votes = ", ".join(
         f"{name} {p:.3f}" for name, p in zip(BASIC_EMOTIONS, difference.probabilities, strict=True) if p
     )
     mapped = "no class" if difference.mapped is None else COMPOUND_EMOTIONS[difference.mapped]

@@ -1,0 +1,79 @@
+"""Releases small enough to read: written as text, in the folder shape of the real ones."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+ReleaseWriter = Callable[..., Path]
+
+VOTES = {
+    "0001.jpg": (0.6, 0, 0, 0.4, 0, 0),  # happily surprised
+    "0002.jpg": (0, 0, 0.4, 0.6, 0, 0),  # happily disgusted
+    "0003.jpg": (0, 0.4, 0, 0, 0.6, 0),  # sadly fearful
+    "0004.jpg": (0, 0, 0, 0, 0.6, 0.4),  # sadly angry
+    "0005.jpg": (0.5, 0, 0, 0, 0.5, 0),  # sadly surprised: two labels, no tie
+    "0006.jpg": (0.3, 0, 0.1, 0.3, 0.3, 0),  # tied three ways for the first
+    "0007.jpg": (0, 0, 0, 0.6, 0, 0.4),  # happily angry: no class
+    "0008.jpg": (0.2, 0, 0, 0.6, 0, 0.2),  # tied for the second
+    "0009.jpg": (0, 0, 1, 0, 0, 0),  # no second label
+    "0010.jpg": (0.6, 0, 0, 0.4, 0, 0),  # without an AU label
+}
+LABELS = {
+    "0001.jpg": "1+2+25",
+    "0002.jpg": "L10+12+R10",
+    "0003.jpg": "null",
+    "0004.jpg": "4",
+    "0005.jpg": "26+26",
+    "0006.jpg": "12+L12L",
+    "0007.jpg": "4+7",
+    "0008.jpg": "t23+B28",
+    "0009.jpg": "9",
+    "0011.jpg": "43",  # without votes
+}
+
+
+def distribution_text(votes: dict[str, tuple[float, ...]]) -> str:
+    return "".join(f"{name} {' '.join(f'{p:.6f}' for p in row)} \n" for name, row in votes.items())
+
+
+def label_text(labels: dict[str, object]) -> str:
+    return "".join(f"{name} {label}\n" for name, label in labels.items())
+
+
+@pytest.fixture
+def release(tmp_path: Path) -> ReleaseWriter:
+    """A writer of RAF-ML and RAF-AU below a folder; any label file can be replaced by text or bytes."""
+
+    def write(
+        votes: dict[str, tuple[float, ...]] | str | bytes = VOTES,
+        labels: dict[str, str] | str | bytes = LABELS,
+        classes: dict[str, int] | str | bytes | None = None,
+        partitions: dict[str, int] | str | bytes | None = None,
+        official_labels: dict[str, str] | str | bytes | None = None,
+    ) -> Path:
+        root = tmp_path / "releases"
+        put(
+            root / "RAF-ML/EmoLabel/distribution.txt",
+            distribution_text(votes) if isinstance(votes, dict) else votes,
+        )
+        put(root / "RAF-AU/RAFAU_label.txt", labels)
+        if classes is not None:
+            names = list(classes) if isinstance(classes, dict) else []
+            known = labels if isinstance(labels, dict) else {}
+            put(root / "RAF-CE/RAFCE_emolabel.txt", classes)
+            default = {name: known.get(name, "null") for name in names}
+            put(root / "RAF-CE/RAFCE_AUlabel.txt", default if official_labels is None else official_labels)
+            put(
+                root / "RAF-CE/RAFCE_partition.txt",
+                partitions or {name: i % 3 for i, name in enumerate(names)},
+            )
+        return root
+
+    return write
+
+
+def put(path: Path, content: dict[str, object] | str | bytes) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    text = label_text(content) if isinstance(content, dict) else content
+    path.write_bytes(text if isinstance(text, bytes) else text.encode())
