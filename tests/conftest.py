@@ -1,7 +1,8 @@
 """Releases small enough to read: written as text, in the folder shape of the real ones."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -33,11 +34,11 @@ LABELS = {
 }
 
 
-def distribution_text(votes: dict[str, tuple[float, ...]]) -> str:
+def distribution_text(votes: Mapping[str, tuple[float, ...]]) -> str:
     return "".join(f"{name} {' '.join(f'{p:.6f}' for p in row)} \n" for name, row in votes.items())
 
 
-def label_text(labels: dict[str, object]) -> str:
+def label_text(labels: Mapping[str, object]) -> str:
     return "".join(f"{name} {label}\n" for name, label in labels.items())
 
 
@@ -46,21 +47,21 @@ def release(tmp_path: Path) -> ReleaseWriter:
     """A writer of RAF-ML and RAF-AU below a folder; any label file can be replaced by text or bytes."""
 
     def write(
-        votes: dict[str, tuple[float, ...]] | str | bytes = VOTES,
-        labels: dict[str, str] | str | bytes = LABELS,
-        classes: dict[str, int] | str | bytes | None = None,
-        partitions: dict[str, int] | str | bytes | None = None,
-        official_labels: dict[str, str] | str | bytes | None = None,
+        votes: Mapping[str, tuple[float, ...]] | str | bytes = VOTES,
+        labels: Mapping[str, str] | str | bytes = LABELS,
+        classes: Mapping[str, int] | str | bytes | None = None,
+        partitions: Mapping[str, int] | str | bytes | None = None,
+        official_labels: Mapping[str, str] | str | bytes | None = None,
     ) -> Path:
         root = tmp_path / "releases"
         put(
             root / "RAF-ML/EmoLabel/distribution.txt",
-            distribution_text(votes) if isinstance(votes, dict) else votes,
+            distribution_text(votes) if isinstance(votes, Mapping) else votes,
         )
         put(root / "RAF-AU/RAFAU_label.txt", labels)
         if classes is not None:
-            names = list(classes) if isinstance(classes, dict) else []
-            known = labels if isinstance(labels, dict) else {}
+            names = list(classes) if isinstance(classes, Mapping) else []
+            known = labels if isinstance(labels, Mapping) else {}
             put(root / "RAF-CE/RAFCE_emolabel.txt", classes)
             default = {name: known.get(name, "null") for name in names}
             put(root / "RAF-CE/RAFCE_AUlabel.txt", default if official_labels is None else official_labels)
@@ -73,7 +74,7 @@ def release(tmp_path: Path) -> ReleaseWriter:
     return write
 
 
-def put(path: Path, content: dict[str, object] | str | bytes) -> None:
+def put(path: Path, content: Mapping[str, Any] | str | bytes) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
-    text = label_text(content) if isinstance(content, dict) else content
+    text = label_text(content) if isinstance(content, Mapping) else content
     path.write_bytes(text if isinstance(text, bytes) else text.encode())

@@ -169,7 +169,8 @@ def look_alike(tmp_path_factory) -> Path:
 
 def count_from_text(root: Path, samples: dict[str, dict]) -> tuple[dict, dict]:
     """Images and active AUs per scope and emotion in plain Python: digits of the tokens, nothing of rafce."""
-    n, active = Counter(), Counter()
+    n: Counter[tuple] = Counter()
+    active: Counter[tuple] = Counter()
     for line in (root / "RAF-AU/RAFAU_label.txt").read_text().splitlines():
         image, label = line.split()
         if image not in samples:
