@@ -1,0 +1,250 @@
+"""How good predictions are: functions of labels and probabilities alone, every figure with interval and support.
+
+The results are plain dictionaries for JSON, in which a figure that does not exist (an emotion without images, an AU
+that is never active) is None. Accuracy and recalls have Wilson intervals, all else percentile bootstrap intervals.
+"""
+
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from sklearn.metrics import precision_recall_curve
+
+from rafce.intervals import wilson
+
+# N images, K emotions, A action units, R resamples, M statistics; 3: hits, false alarms, misses
+BoolArray = npt.NDArray[np.bool_]
+IntArray = npt.NDArray[np.int64]
+Reals = npt.NDArray[np.floating[Any]]
+Json = dict[str, Any]
+
+N_RESAMPLES = 1000
+CALIBRATION_BINS = 15
+DEFAULT_THRESHOLD = 0.5
+
+
+def confusion(emotion_N: IntArray, predicted_N: IntArray, n_emotions: int) -> IntArray:
+    """Images by true (row) and predicted (column) emotion, shape (K, K)."""
+    return _counted(emotion_N * n_emotions + predicted_N, np.ones_like(emotion_N), n_emotions)
+
+
+def accuracy(confusion_KK: IntArray) -> float:
+    """Share of the images whose emotion is predicted."""
+    return float(np.trace(confusion_KK) / confusion_KK.sum())
+
+
+def recall(confusion_KK: IntArray) -> Reals:
+    """Share of each emotion's images that are predicted as it, shape (K,); NaN for an emotion without images."""
+    return _ratio(np.diagonal(confusion_KK), confusion_KK.sum(1))
+
+
+def uar(confusion_KK: IntArray) -> float:
+    """Unweighted average recall over the emotions that have images: the paper's "Diag."."""
+    return _mean(recall(confusion_KK))
+
+
+def emotion_f1(confusion_KK: IntArray) -> Reals:
+    """2 TP / (2 TP + FP + FN) of each emotion, shape (K,); NaN for an emotion without images."""
+    n_true_K, n_predicted_K = confusion_KK.sum(1), confusion_KK.sum(0)
+    return np.where(n_true_K > 0, _ratio(2 * np.diagonal(confusion_KK), n_true_K + n_predicted_K), np.nan)
+
+
+def au_cells(au_NA: Reals, call_NA: BoolArray) -> Reals:
+    """Which images are hits, false alarms and misses of each AU, 0 or 1, shape (3, N, A); an unknown AU is none."""
+    active_NA, inactive_NA = au_NA == 1, au_NA == 0
+    return np.stack([active_NA & call_NA, inactive_NA & call_NA, active_NA & ~call_NA]).astype(np.float64)
+
+
+def au_f1(counts_3A: Reals) -> Reals:
+    """2 TP / (2 TP + FP + FN) of each AU, shape (A,); NaN for an AU that is active in no image."""
+    hits_A, false_alarms_A, misses_A = counts_3A
+    f1_A = _ratio(2 * hits_A, 2 * hits_A + false_alarms_A + misses_A)
+    return np.where(hits_A + misses_A > 0, f1_A, np.nan)
+
+
+def average_precision(au_NA: Reals, probability_NA: Reals) -> Callable[[IntArray], Reals]:
+    """Average precision of each AU, shape (A,), as a function of how often each image counts, shape (N,).
+
+    AP = Σ (R_n - R_{n-1}) P_n over falling thresholds, equal probabilities together, as scikit-learn has it; here for
+    all AUs at once and sorted beforehand, for the bootstrap. NaN for an AU that is active in no image.
+    """
+    order_NA = np.argsort(-probability_NA, axis=0, kind="stable")
+    sorted_NA, state_NA = (np.take_along_axis(values, order_NA, axis=0) for values in (probability_NA, au_NA))
+    last_of_equals_NA = np.stack([np.searchsorted(-p, -p, side="right") - 1 for p in sorted_NA.T], axis=1)
+
+    def weighted(times_N: IntArray) -> Reals:
+        times_NA = times_N[order_NA]
+        active_NA, known_NA = times_NA * (state_NA == 1), times_NA * ~np.isnan(state_NA)
+        precision_NA = active_NA.cumsum(0) / np.maximum(known_NA.cumsum(0), 1)
+        at_threshold_NA = np.take_along_axis(precision_NA, last_of_equals_NA, axis=0)
+        return _ratio((active_NA * at_threshold_NA).sum(0), active_NA.sum(0))
+
+    return weighted
+
+
+def tune_thresholds(au_NA: Reals, probability_NA: Reals) -> Reals:
+    """The probability from which each AU is called, shape (A,): the lowest of those with the highest F1.
+
+    0.5 for an AU that is active in no image.
+    """
+    threshold_A = np.full(au_NA.shape[1], DEFAULT_THRESHOLD)
+    for position in np.flatnonzero((au_NA == 1).any(0)):
+        known_N = ~np.isnan(au_NA[:, position])
+        precision, recalled, thresholds = precision_recall_curve(
+            au_NA[known_N, position] == 1, probability_NA[known_N, position]
+        )
+        f1 = 2 * precision * recalled / np.maximum(precision + recalled, np.finfo(float).tiny)
+        threshold_A[position] = thresholds[np.argmax(f1[:-1])]  # the curve ends with a point of no threshold
+    return threshold_A
+
+
+def epoch_metrics(
+    confusion_KK: IntArray, au_NA: Reals, au_probability_NA: Reals, trained_A: BoolArray
+) -> dict[str, float]:
+    """Accuracy, UAR and AU macro-F1 at 0.5 without intervals: cheap enough for every epoch.
+
+    `trained_A`: the AUs that are active in a training image; NaN for the macro-F1 when there is none.
+    """
+    cells_3NA = au_cells(au_NA, au_probability_NA >= DEFAULT_THRESHOLD)
+    return {
+        "accuracy": accuracy(confusion_KK),
+        "uar": uar(confusion_KK),
+        "au_macro_f1": _mean(au_f1(cells_3NA.sum(1))[trained_A]),
+    }
+
+
+def emotion_metrics(emotions: Sequence[str], emotion_N: IntArray, probability_NK: Reals) -> Json:
+    """Accuracy, UAR, macro-F1, recall and F1 per emotion, confusion matrix and calibration of the top prediction.
+
+    UAR and macro-F1 are means over the emotions that have images; their intervals resample the images within each
+    emotion, so that no emotion gets lost.
+    """
+    n_emotions, predicted_N = len(emotions), probability_NK.argmax(1)
+    cell_N = emotion_N * n_emotions + predicted_N
+    confusion_KK = confusion(emotion_N, predicted_N, n_emotions)
+
+    def statistics(times_N: IntArray) -> Reals:
+        matrix_KK = _counted(cell_N, times_N, n_emotions)
+        f1_K = emotion_f1(matrix_KK)
+        return np.array([uar(matrix_KK), _mean(f1_K), *f1_K])
+
+    all_uar, all_macro_f1, *all_f1 = _with_interval(statistics, emotion_N)
+    support_K, hits_K = confusion_KK.sum(1), np.diagonal(confusion_KK)
+    return {
+        "n": len(emotion_N),
+        "accuracy": _rate(hits_K.sum(), len(emotion_N)),
+        "uar": all_uar,
+        "macro_f1": all_macro_f1,
+        "calibration": calibration(probability_NK.max(1), predicted_N == emotion_N),
+        "emotions": [
+            {"emotion": name, "support": int(n), "recall": _rate(hits, n), "f1": f1}
+            for name, n, hits, f1 in zip(emotions, support_K, hits_K, all_f1, strict=True)
+        ],
+        "confusion": confusion_KK.tolist(),
+    }
+
+
+def au_metrics(
+    aus: Sequence[int], au_NA: Reals, probability_NA: Reals, threshold_A: Reals, train_positives_A: IntArray
+) -> Json:
+    """F1 at the thresholds and average precision per AU, and their means (macro) over the AUs that can be judged.
+
+    Those are active in at least one training image (else nothing could be learned) and in at least one of these.
+    """
+    cells_3NA = au_cells(au_NA, probability_NA >= threshold_A)
+    precision_of = average_precision(au_NA, probability_NA)
+    trained_A = train_positives_A > 0
+
+    def statistics(times_N: IntArray) -> Reals:
+        f1_A, precision_A = au_f1(times_N @ cells_3NA), precision_of(times_N)
+        return np.array([_mean(f1_A[trained_A]), _mean(precision_A[trained_A]), *f1_A, *precision_A])
+
+    macro_f1, macro_precision, *each = _with_interval(statistics, np.zeros(len(au_NA), dtype=np.int64))
+    positives_A, n_A = (au_NA == 1).sum(0), (~np.isnan(au_NA)).sum(0)
+    rows = [
+        {
+            "au": au,
+            "n": int(n_A[i]),
+            "positives": int(positives_A[i]),
+            "train_positives": int(train_positives_A[i]),
+            "in_macro": bool(trained_A[i] and positives_A[i]),
+            "threshold": float(threshold_A[i]),
+            "f1": each[i],
+            "average_precision": each[len(aus) + i],
+        }
+        for i, au in enumerate(aus)
+    ]
+    n_aus = int(np.count_nonzero(trained_A & (positives_A > 0)))
+    return {"macro_f1": macro_f1, "mean_average_precision": macro_precision, "n_aus": n_aus, "aus": rows}
+
+
+def calibration(confidence_N: Reals, correct_N: BoolArray) -> Json:
+    """Expected calibration error over 15 bins of equal width (Guo et al. 2017, Eq. 3), and the bins with images."""
+    bin_N = np.minimum((confidence_N * CALIBRATION_BINS).astype(np.int64), CALIBRATION_BINS - 1)
+    bins = []
+    for position in np.unique(bin_N):
+        member_N = bin_N == position
+        n, hits = int(member_N.sum()), int(correct_N[member_N].sum())
+        low, high = position / CALIBRATION_BINS, (position + 1) / CALIBRATION_BINS
+        confidence = float(confidence_N[member_N].mean(dtype=np.float64))
+        bins.append({"from": low, "to": high, "n": n, "confidence": confidence, "accuracy": _rate(hits, n)})
+    gaps = [row["n"] * abs(row["confidence"] - row["accuracy"]["value"]) for row in bins]
+    return {"expected_error": float(sum(gaps) / len(confidence_N)), "bins": bins}
+
+
+def majority_baseline(emotions: Sequence[str], train_count_K: IntArray, emotion_N: IntArray) -> Json:
+    """What always saying the most frequent training emotion (the first of equals) would score on these images."""
+    largest = int(train_count_K.argmax())
+    matrix_KK = confusion(emotion_N, np.full_like(emotion_N, largest), len(emotions))
+    hits = np.trace(matrix_KK)
+    return {"emotion": emotions[largest], "accuracy": _rate(hits, len(emotion_N)), "uar": uar(matrix_KK)}
+
+
+def resamples(stratum_N: IntArray, n_resamples: int, seed: int = 0) -> Iterator[IntArray]:
+    """How often each image is drawn, shape (N,), when every stratum is drawn anew from itself with replacement."""
+    random = np.random.default_rng(seed)
+    _, size = np.unique(stratum_N, return_counts=True)
+    by_stratum_N = np.argsort(stratum_N, kind="stable")
+    first_N, size_N = np.repeat(size.cumsum() - size, size), np.repeat(size, size)
+    for _ in range(n_resamples):
+        drawn_N = by_stratum_N[first_N + random.integers(size_N)]
+        yield np.bincount(drawn_N, minlength=len(stratum_N))
+
+
+def _with_interval(statistics: Callable[[IntArray], Reals], stratum_N: IntArray) -> list[Json]:
+    """Each statistic of the images as they are, with the 95 % percentile interval of its resamples."""
+    value_M = statistics(np.ones_like(stratum_N))
+    drawn_RM = np.stack([statistics(times_N) for times_N in resamples(stratum_N, N_RESAMPLES)])
+    estimates = []
+    for value, drawn_R in zip(value_M, drawn_RM.T, strict=True):
+        there_R = drawn_R[~np.isnan(drawn_R)]  # a resample may miss every positive of a rare AU
+        low, high = np.percentile(there_R, [2.5, 97.5]) if len(there_R) else (np.nan, np.nan)
+        estimates.append(_estimate(value, low, high))
+    return estimates
+
+
+def _rate(hits: int, n: int) -> Json:
+    low, high = wilson(hits, n)
+    return _estimate(hits / n if n else np.nan, low, high)
+
+
+def _estimate(value: Any, low: Any, high: Any) -> Json:
+    figures = {"value": float(value), "ci_low": float(low), "ci_high": float(high)}
+    return {name: None if np.isnan(figure) else figure for name, figure in figures.items()}
+
+
+def _counted(cell_N: IntArray, times_N: IntArray, n_emotions: int) -> IntArray:
+    flat = np.bincount(cell_N, weights=times_N, minlength=n_emotions**2)
+    return flat.astype(np.int64).reshape(n_emotions, n_emotions)
+
+
+def _ratio(part: Reals | IntArray, whole: Reals | IntArray) -> Reals:
+    """Part over whole, NaN where the whole is nothing."""
+    return np.divide(part, whole, out=np.full(np.shape(whole), np.nan), where=np.asarray(whole) > 0)
+
+
+def _mean(values: Reals) -> float:
+    """Mean of the figures that exist; NaN when none does."""
+    there = values[~np.isnan(values)]
+    return float(there.mean()) if len(there) else float("nan")

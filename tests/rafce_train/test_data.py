@@ -1,0 +1,338 @@
+"""A dataset folder written by hand, in a vocabulary that is neither fourteen nor thirty-two."""
+
+import contextlib
+import json
+from dataclasses import astuple
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from rafce.errors import DatasetError, ImageError, TrainingError
+from rafce.parquet import write_parquet
+from rafce.schema import (
+    SCOPES,
+    Vocabulary,
+    au_statistics_schema,
+    lab_statistics_schema,
+    samples_schema,
+)
+from rafce_train.data import TrainingData, find_images, read_data, training_warnings
+
+WORDS = Vocabulary(("glad", "cross", "calm"), (1, 12, 45))
+T, F, U = True, False, None
+ROWS = [  # image, partition, emotion_id, AU01, AU12, AU45
+    ("a.jpg", "train", 0, T, T, F),
+    ("b.jpg", "train", 0, F, T, U),
+    ("c.jpg", "train", 1, F, F, F),
+    ("d.jpg", "validation", 1, T, U, T),
+    ("e.jpg", "test", 0, F, T, U),
+    ("f.jpg", "test", 2, F, F, T),
+]
+
+
+def samples(rows=ROWS):
+    names = ("image", "partition", "emotion_id", "AU01", "AU12", "AU45")
+    columns = dict(zip(names, map(list, zip(*rows, strict=True)), strict=True))
+    columns["emotion"] = [WORDS.emotions[i % 3] for i in columns["emotion_id"]]
+    columns |= {"emotion_source": ["mapped"] * len(rows), "tied": [None] * len(rows)}
+    columns |= {"au_mask": [0] * len(rows), "au_raw": ["null"] * len(rows)}
+    schema = samples_schema(WORDS, ())
+    return pa.table({field.name: pa.array(columns[field.name], field.type) for field in schema})
+
+
+def au_statistics(rows=ROWS):
+    """Counted with loops; an AU is observed from 20 % on."""
+    found = []
+    for scope in SCOPES:
+        for emotion_id, emotion in enumerate(WORDS.emotions):
+            for position, au in enumerate(WORDS.aus):
+                states = [
+                    row[3 + position] for row in rows if row[2] == emotion_id and scope in ("all", row[1])
+                ]
+                n, count = sum(state is not None for state in states), states.count(True)
+                share = count / n if n else None
+                category = None if share is None else "unobserved" if share < 0.2 else "variant"
+                found.append(
+                    (scope, emotion, emotion_id, au, n, count, share, None, None, category, None, None, None)
+                )
+    schema = au_statistics_schema(WORDS)
+    columns = zip(*found, strict=True)
+    return pa.table({f.name: pa.array(column, f.type) for f, column in zip(schema, columns, strict=True)})
+
+
+def lab_statistics():
+    return pa.table(
+        {
+            "emotion": ["glad", "cross", "glad"],
+            "au": [12, 1, 11],
+            "percent": [90.0, 19.0, 50.0],
+            "note": [""] * 3,
+        }
+    )
+
+
+def write_dataset(
+    folder: Path, rows=ROWS, images: object = None, tables: dict[str, pa.Table] | None = None
+) -> Path:
+    folder.mkdir(exist_ok=True)
+    schemas = {
+        "samples": samples_schema(WORDS, ()),
+        "au_statistics": au_statistics_schema(WORDS),
+        "lab_statistics": lab_statistics_schema(WORDS),
+    }
+    whole = {
+        "samples": samples(rows),
+        "au_statistics": au_statistics(rows),
+        "lab_statistics": lab_statistics(),
+    }
+    for kind, table in (whole | (tables or {})).items():
+        write_parquet(table, schemas[kind], folder / f"{kind}.parquet")
+    manifest = {"images": {"root": images and str(images), "suffix": ""}}
+    (folder / "manifest.json").write_text(json.dumps(manifest), encoding="utf-8")
+    return folder
+
+
+def replaced(table: pa.Table, column: str, values: list[object]) -> pa.Table:
+    position = table.column_names.index(column)
+    return table.set_column(position, column, pa.array(values, table.schema.field(column).type))
+
+
+def test_arrays_hold_what_the_parquet_files_say(tmp_path):
+    data = read_data(write_dataset(tmp_path / "data"))
+    assert data.emotions == WORDS.emotions
+    assert data.aus == WORDS.aus
+    assert data.names == tuple(row[0] for row in ROWS)
+    assert data.partition_N.tolist() == [row[1] for row in ROWS]
+    assert data.emotion_N.tolist() == [row[2] for row in ROWS]
+    expected_NA = [[np.nan if state is None else float(state) for state in row[3:]] for row in ROWS]
+    np.testing.assert_array_equal(data.au_NA, expected_NA)
+    assert data.au_NA.dtype == np.float32
+    assert data.rows("test").tolist() == [4, 5]
+    assert data.emotion_counts("train").tolist() == [2, 1, 0]
+    assert data.au_positives("train").tolist() == [1, 2, 0]
+
+
+def test_statistics_are_counted_in_the_scope_asked_for_and_unknown_aus_do_not_count(tmp_path):
+    data = read_data(write_dataset(tmp_path / "data"))
+    train, everything = data.statistics["train"], data.statistics["all"]
+    assert train.n_KA.tolist() == [[2, 2, 1], [1, 1, 1], [0, 0, 0]]
+    assert train.count_KA.tolist() == [[1, 2, 0], [0, 0, 0], [0, 0, 0]]
+    assert train.observed_KA.tolist() == [[T, T, F], [F, F, F], [F, F, F]]
+    assert train.n_K.tolist() == [2, 1, 0]
+    assert everything.n_KA.tolist() == [[3, 3, 1], [2, 1, 2], [1, 1, 1]]
+    assert everything.count_KA.tolist() == [[1, 3, 0], [1, 0, 1], [0, 0, 1]]
+    assert everything.n_K.tolist() == [3, 2, 1]
+
+
+def test_rows_of_the_statistics_may_stand_in_any_order(tmp_path):
+    table = au_statistics()
+    shuffled = table.take(np.random.default_rng(0).permutation(len(table)))
+    one = read_data(write_dataset(tmp_path / "one")).statistics["all"]
+    other = read_data(write_dataset(tmp_path / "other", tables={"au_statistics": shuffled})).statistics["all"]
+    for mine, its in zip(astuple(one), astuple(other), strict=True):
+        np.testing.assert_array_equal(mine, its)
+
+
+def test_lab_table_counts_from_20_percent_and_only_for_aus_of_the_dataset(tmp_path):
+    data = read_data(write_dataset(tmp_path / "data"))
+    assert data.lab_observed_KA.tolist() == [[F, T, F], [F, F, F], [F, F, F]]
+
+
+def test_fingerprint_follows_the_parquet_files_and_not_the_place(tmp_path):
+    one = read_data(write_dataset(tmp_path / "one", images=tmp_path)).fingerprint
+    assert read_data(write_dataset(tmp_path / "two")).fingerprint == one
+    assert read_data(write_dataset(tmp_path / "two", ROWS[:5])).fingerprint != one
+
+
+def test_keeping_rows_keeps_them_aligned_and_the_statistics_as_they_were(tmp_path):
+    data = read_data(write_dataset(tmp_path / "data"))
+    good_N = np.array([T, F, T, T, F, T])
+    kept = data.keep(good_N)
+    assert kept.names == ("a.jpg", "c.jpg", "d.jpg", "f.jpg")
+    assert kept.emotion_N.tolist() == [0, 1, 1, 2]
+    np.testing.assert_array_equal(kept.au_NA, data.au_NA[good_N])
+    assert kept.rows("validation").tolist() == [2]
+    assert kept.statistics is data.statistics
+
+
+@pytest.mark.parametrize(
+    ("tables", "message"),
+    [
+        ({"samples": samples().slice(0, 0)}, "samples.parquet: expected at least one image, found none"),
+        ({"samples": samples([*ROWS, ROWS[0]])}, "samples.parquet: image a.jpg stands there twice"),
+        (
+            {"samples": replaced(samples(), "image", [*"abcde", "."])},
+            "expected the name of an image, found '.'",
+        ),
+        (
+            {"samples": replaced(samples(), "partition", ["dev"] * 6)},
+            "samples.parquet: unknown partition dev",
+        ),
+        ({"samples": replaced(samples(), "emotion_id", [0, 1, 2, 3, 4, -1])}, "unknown emotion_id -1\n"),
+        (
+            {"au_statistics": au_statistics().slice(1)},
+            "expected one row for each scope, emotion and AU, 36 in all",
+        ),
+        ({"au_statistics": pa.concat_tables([au_statistics()] * 2)}, "expected one row for each scope"),
+        ({"au_statistics": replaced(au_statistics(), "au", [2] * 36)}, "au_statistics.parquet: unknown AU 2"),
+        (
+            {"lab_statistics": replaced(lab_statistics(), "emotion", ["sad"] * 3)},
+            "lab_statistics.parquet: unknown emotion sad",
+        ),
+    ],
+)
+def test_inconsistent_tables_are_refused(tmp_path, tables, message):
+    folder = write_dataset(tmp_path / "data", tables=tables)
+    with pytest.raises(DatasetError) as caught:
+        read_data(folder)
+    assert message in str(caught.value)
+
+
+def rewrite(path: Path, change) -> None:
+    table = pq.ParquetFile(path).read()
+    pq.write_table(change(table), path)
+
+
+@pytest.mark.parametrize(
+    ("kind", "change", "message"),
+    [
+        (
+            "samples",
+            lambda t: t.drop_columns(["AU12"]),
+            "samples.parquet: column AU12: expected bool, found none",
+        ),
+        (
+            "samples",
+            lambda t: t.set_column(0, "image", pa.array([1] * 6)),
+            "column image: expected string, found int64",
+        ),
+        (
+            "samples",
+            lambda t: t.set_column(1, "partition", pa.nulls(6, pa.string())),
+            "samples.parquet: column partition: expected no null",
+        ),
+        (
+            "samples",
+            lambda t: t.replace_schema_metadata({**t.schema.metadata, b"rafce.schema": b"samples/0"}),
+            "expected schema samples/1, found samples/0; build the dataset again",
+        ),
+        (
+            "au_statistics",
+            lambda t: t.replace_schema_metadata({**t.schema.metadata, b"rafce.aus": b"[1, 12]"}),
+            "do not agree on emotions and AUs",
+        ),
+    ],
+)
+def test_files_that_break_the_contract_are_refused(tmp_path, kind, change, message):
+    folder = write_dataset(tmp_path / "data")
+    rewrite(folder / f"{kind}.parquet", change)
+    with pytest.raises(DatasetError) as caught:
+        read_data(folder)
+    assert message in str(caught.value)
+
+
+def test_absent_and_broken_folders_are_refused(tmp_path):
+    with pytest.raises(
+        DatasetError, match=r"nowhere: expected a dataset folder \(make one with `rafce build`\)"
+    ):
+        read_data(tmp_path / "nowhere")
+    folder = write_dataset(tmp_path / "data")
+    (folder / "samples.parquet").write_bytes(b"PAR1 and then nothing")
+    with pytest.raises(DatasetError, match=r"samples\.parquet: expected a Parquet file"):
+        read_data(folder)
+    (folder / "samples.parquet").unlink()
+    with pytest.raises(
+        DatasetError, match=r"samples\.parquet: expected a file of a dataset folder, found none"
+    ):
+        read_data(folder)
+
+
+def test_damage_anywhere_in_a_file_is_a_dataset_error_or_leaves_the_labels_readable(tmp_path):
+    folder = write_dataset(tmp_path / "data")
+    path = folder / "samples.parquet"
+    whole = path.read_bytes()
+    random = np.random.default_rng(0)
+    for position in random.integers(len(whole), size=200):
+        damaged = bytearray(whole)
+        damaged[position] ^= int(random.integers(1, 256))
+        path.write_bytes(damaged)
+        with contextlib.suppress(DatasetError):
+            assert len(read_data(folder).names) == len(ROWS)
+
+
+def dataset_with_images(tmp_path, *file_names: str) -> TrainingData:
+    root = tmp_path / "faces"
+    root.mkdir()
+    for name in file_names:
+        (root / name).touch()
+    return read_data(write_dataset(tmp_path / "data", images=root))
+
+
+def test_images_are_found_as_the_manifest_says_or_aligned(tmp_path):
+    aligned = [f"{letter}_aligned.jpg" for letter in "abcdef"]
+    data = dataset_with_images(tmp_path, *aligned)
+    assert [path.name for path in find_images(data)] == aligned
+
+
+def test_one_form_is_taken_for_all_images(tmp_path):
+    data = dataset_with_images(tmp_path, "a.jpg", "a_aligned.jpg", "b_aligned.jpg")
+    assert [path.name for path in find_images(data)][:3] == [
+        "a_aligned.jpg",
+        "b_aligned.jpg",
+        "c_aligned.jpg",
+    ]
+
+
+def test_a_folder_given_by_hand_wins(tmp_path):
+    data = dataset_with_images(tmp_path, "a.jpg")
+    other = tmp_path / "other"
+    other.mkdir()
+    (other / "b.jpg").touch()
+    assert {path.parent for path in find_images(data, other)} == {other}
+
+
+def test_images_that_are_nowhere_are_an_image_error(tmp_path):
+    data = dataset_with_images(tmp_path)
+    with pytest.raises(
+        ImageError, match=r"faces: expected images such as a\.jpg or a_aligned\.jpg, found none of 6"
+    ):
+        find_images(data)
+    with pytest.raises(ImageError, match="gone: expected a folder of images, found none; --images DIR"):
+        find_images(data, tmp_path / "gone")
+    with pytest.raises(ImageError, match="built from labels alone; expected --images DIR"):
+        find_images(read_data(write_dataset(tmp_path / "labels")))
+
+
+@pytest.mark.parametrize("text", ["", "{}", '{"images": 3}', '{"images": {"root": 3, "suffix": ""}}'])
+def test_a_broken_manifest_is_a_dataset_error(tmp_path, text):
+    data = dataset_with_images(tmp_path, "a.jpg")
+    (data.folder / "manifest.json").write_text(text, encoding="utf-8")
+    with pytest.raises(DatasetError, match=r"manifest\.json: expected JSON with images: root and suffix"):
+        find_images(data)
+
+
+def test_silent_aus_and_absent_emotions_are_named(tmp_path):
+    data = read_data(write_dataset(tmp_path / "data"))
+    absent = "no training image of calm: never predicted"
+    assert training_warnings(data, learns_aus=False) == [absent]
+    assert training_warnings(data, learns_aus=True) == [
+        absent,
+        "no training image with AU45: left out of the AU macro-F1",
+    ]
+
+
+def test_training_on_aus_that_are_never_active_is_refused_and_without_aus_is_not(tmp_path):
+    rows = [(*row[:3], F, F, U) if row[1] == "train" else row for row in ROWS]
+    data = read_data(write_dataset(tmp_path / "data", rows))
+    with pytest.raises(TrainingError, match="no AU is active in any training image"):
+        training_warnings(data, learns_aus=True)
+    assert training_warnings(data, learns_aus=False)
+
+
+def test_an_empty_partition_is_refused(tmp_path):
+    data = read_data(write_dataset(tmp_path / "data", [row for row in ROWS if row[1] != "validation"]))
+    with pytest.raises(TrainingError, match="no image in partition validation"):
+        training_warnings(data, learns_aus=False)
