@@ -1,0 +1,213 @@
+"""How AUs go with emotions and with each other: mutual information, log odds, co-occurrence, all with intervals."""
+
+from collections.abc import Sequence
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+from scipy.special import gammaln, ndtri
+
+from rafce.intervals import wilson
+from rafce.statistics import Counts
+
+# N images, E emotions, A action units, S inactive and active, X possible counts of an emotion's active images
+BoolArray = npt.NDArray[np.bool_]
+IntArray = npt.NDArray[np.int64]
+FloatArray = npt.NDArray[np.float64]
+
+Z_95 = float(ndtri(0.975))
+LN_2 = float(np.log(2))
+ODDS_COLUMNS = ["log_odds", "log_odds_low", "log_odds_high"]
+PAIR_COLUMNS = [
+    *("emotion", "au_1", "au_2", "n", "active_1", "active_2", "count"),
+    *("frequency", "ci_low", "ci_high", "expected", "phi", *ODDS_COLUMNS),
+]
+
+
+def mutual_information(counts: Counts, aus: Sequence[int]) -> pd.DataFrame:
+    """How many bits each AU tells about the emotion: a row an AU, from the images that know it.
+
+    Columns: au, n, active, bits, chance, excess, ci_low, ci_high. `bits` is the mutual information of emotion and
+    AU. It is above 0 by chance alone, the more so with many emotions and few images; `chance` is its exact mean when
+    the emotions are shuffled among the images (Vinh, Epps & Bailey 2010), and `excess` = bits - chance the figure to
+    read, which can fall below 0. The 95 % interval is excess -+ 1.96 standard errors, cut at 0, which no
+    information lies below. The standard error is the delta method's, the spread of log2 p(e, s) / (p(e) p(s)) over
+    the images by the root of n; it vanishes with bits, so that it is kept at least as large as where bits equals
+    chance. NaN where no image knows the AU; no interval where it is active never or always.
+    """
+    rows = [
+        (au, *_information_row(known_E, active_E))
+        for au, known_E, active_E in zip(aus, counts.known_EA.T, counts.active_EA.T, strict=True)
+    ]
+    columns = ["au", "n", "active", "bits", "chance", "excess", "ci_low", "ci_high"]
+    return pd.DataFrame(rows, columns=columns)
+
+
+def _information_row(
+    known_E: IntArray, active_E: IntArray
+) -> tuple[int, int, float, float, float, float, float]:
+    n, n_active = int(known_E.sum()), int(active_E.sum())
+    bits, error = information_bits(np.stack([known_E - active_E, active_E], axis=1))
+    chance = chance_bits(known_E, n_active)
+    if not 0 < n_active < n:
+        return n, n_active, bits, chance, bits - chance, np.nan, np.nan
+    half = Z_95 * max(error, np.sqrt(2 * chance / (n * LN_2)))
+    low, high = max(bits - chance - half, 0), max(bits - chance + half, 0)
+    return n, n_active, bits, chance, bits - chance, low, high
+
+
+def information_bits(table_ES: IntArray) -> tuple[float, float]:
+    """Mutual information of a contingency table in bits, and its standard error; NaN for an empty table."""
+    n = table_ES.sum()
+    if n == 0:
+        return np.nan, np.nan
+    p_ES = table_ES / n
+    by_chance_ES = p_ES.sum(1, keepdims=True) * p_ES.sum(0, keepdims=True)
+    log_ratio_ES = np.log2(np.divide(p_ES, by_chance_ES, out=np.ones_like(p_ES), where=p_ES > 0))
+    bits = float((p_ES * log_ratio_ES).sum())
+    variance = float((p_ES * log_ratio_ES**2).sum()) - bits**2
+    return bits, float(np.sqrt(max(variance, 0) / n))
+
+
+def chance_bits(known_E: IntArray, n_active: int) -> float:
+    """Mean mutual information in bits over all shuffles of the emotions; NaN without images.
+
+    Each emotion's active count is then hypergeometric: n images, n_active of them active, n_e drawn.
+    """
+    n = int(known_E.sum())
+    if n == 0:
+        return np.nan
+    n_E, active_X = known_E[:, None], np.arange(min(int(known_E.max()), n_active) + 1)
+    inactive_EX = n_E - active_X
+    possible_EX = (inactive_EX >= 0) & (inactive_EX <= n - n_active)
+    inactive_EX = np.where(possible_EX, inactive_EX, 0)
+    ways_EX = _log_choose(n_active, active_X) + _log_choose(n - n_active, inactive_EX) - _log_choose(n, n_E)
+    probability_EX = np.exp(np.where(possible_EX, ways_EX, -np.inf))
+    nats_EX = _cell_nats(active_X, n_E, n_active, n) + _cell_nats(inactive_EX, n_E, n - n_active, n)
+    return float((probability_EX * nats_EX).sum()) / LN_2
+
+
+def _log_choose(n: int, k: IntArray) -> FloatArray:
+    return np.asarray(gammaln(n + 1) - gammaln(k + 1) - gammaln(n - k + 1), np.float64)
+
+
+def _cell_nats(count: IntArray, n_E: IntArray, n_state: int, n: int) -> FloatArray:
+    """A cell's part of the mutual information: count / n · log(n count / (n_e n_state)), 0 where the count is 0."""
+    ratio = n * np.maximum(count, 1) / np.maximum(n_E * n_state, 1)
+    return np.asarray(count / n * np.log(ratio), np.float64)
+
+
+def telling_aus(counts: Counts, emotions: Sequence[str], aus: Sequence[int]) -> pd.DataFrame:
+    """How much each AU speaks for or against each emotion, a row a pair, the most telling of an emotion first.
+
+    `log_odds` is `log_odds_ratio` of the AU in the emotion against all other emotions, with its 95 % interval. The
+    order is by `strength`, the end of the interval nearest 0: how much is sure, not how much was seen in a few
+    images. It is 0 where the interval includes 0, and where the halves alone make the sign: an AU that a class of
+    a dozen images never shows speaks for no class. Intervals are one at a time, not corrected for their number.
+    NaN where the emotion or the rest has no image.
+    """
+    table = _in_and_rest(counts, emotions, aus)
+    inside, rest = table["active"], table["active_rest"]
+    odds = log_odds_ratio(inside, table["n"] - inside, rest, table["n_rest"] - rest)
+    table["log_odds"], table["ci_low"], table["ci_high"] = odds
+    table["strength"] = _strength(table)
+    table["size"] = table["strength"].abs()
+    order = table.sort_values(["emotion_id", "size", "au"], ascending=[True, False, True], ignore_index=True)
+    return order.drop(columns=["emotion_id", "size"])
+
+
+def log_odds_ratio(
+    both: npt.ArrayLike, only_1: npt.ArrayLike, only_2: npt.ArrayLike, neither: npt.ArrayLike
+) -> tuple[FloatArray, FloatArray, FloatArray]:
+    """Natural log of both · neither / (only_1 · only_2) and its 95 % interval, elementwise.
+
+    Half an image is added to each cell (Haldane 1956, Anscombe 1956), so that it is finite where a cell is 0; the
+    standard error is the root of the summed inverse cells. NaN where a row or the other of the table is empty.
+    """
+    cells = np.stack([np.asarray(cell, np.float64) for cell in (both, only_1, only_2, neither)])
+    a, b, c, d = cells + 0.5
+    empty = (cells[0] + cells[1] == 0) | (cells[2] + cells[3] == 0)
+    value = np.where(empty, np.nan, np.log(a * d / (b * c)))
+    half = Z_95 * np.sqrt(1 / a + 1 / b + 1 / c + 1 / d)
+    return value, value - half, value + half
+
+
+def _in_and_rest(counts: Counts, emotions: Sequence[str], aus: Sequence[int]) -> pd.DataFrame:
+    known, active = counts
+    ids, columns = np.indices(known.shape).reshape(2, -1)
+    return pd.DataFrame(
+        {
+            "emotion_id": ids,
+            "emotion": np.array(emotions)[ids],
+            "au": np.array(aus)[columns],
+            "n": known.ravel(),
+            "active": active.ravel(),
+            "n_rest": (known.sum(0) - known).ravel(),
+            "active_rest": (active.sum(0) - active).ravel(),
+        }
+    )
+
+
+def _strength(table: pd.DataFrame) -> FloatArray:
+    """The end of the interval nearest 0 where it and the plain rates agree on the sign, else 0."""
+    seen_sign = np.sign(table["active"] * table["n_rest"] - table["active_rest"] * table["n"])
+    for_emotion = (table["ci_low"] > 0) & (seen_sign > 0)
+    against = (table["ci_high"] < 0) & (seen_sign < 0)
+    return np.select([for_emotion, against], [table["ci_low"], table["ci_high"]], default=0.0)
+
+
+def cooccurrence(
+    emotion_N: IntArray,
+    active_NA: BoolArray,
+    known_NA: BoolArray,
+    emotions: Sequence[str],
+    aus: Sequence[int],
+) -> pd.DataFrame:
+    """How often two AUs are active together, a row per emotion and pair of AUs (au_1 before au_2).
+
+    `n` images of the emotion know both AUs; `active_1`, `active_2` and `count` of them have the one, the other and
+    both. `frequency` = count / n with Wilson's 95 % interval; `expected` is the product of the two rates, what
+    independent AUs would give. `phi` is their correlation; `log_odds` with its 95 % interval says how sure it is
+    that they go together. NaN where n is 0, and where an AU is active always or never.
+    """
+    pairs = np.triu_indices(len(aus), k=1)
+    tables = []
+    for id_, emotion in enumerate(emotions):
+        member_N = emotion_N == id_
+        table = _pair_counts(active_NA[member_N] & known_NA[member_N], known_NA[member_N], pairs)
+        tables.append(
+            table.assign(emotion=emotion, au_1=np.array(aus)[pairs[0]], au_2=np.array(aus)[pairs[1]])
+        )
+    return _joint_rates(pd.concat(tables, ignore_index=True))[PAIR_COLUMNS]
+
+
+def _pair_counts(active_NA: BoolArray, known_NA: BoolArray, pairs: tuple[IntArray, IntArray]) -> pd.DataFrame:
+    """Of each pair, the images that know both, that have both active, the first and the second."""
+    active, known = active_NA.astype(np.int64), known_NA.astype(np.int64)
+    one_AA = active.T @ known
+    return pd.DataFrame(
+        {
+            "n": (known.T @ known)[pairs],
+            "active_1": one_AA[pairs],
+            "active_2": one_AA.T[pairs],
+            "count": (active.T @ active)[pairs],
+        }
+    )
+
+
+def _joint_rates(table: pd.DataFrame) -> pd.DataFrame:
+    n, both, first, second = table["n"], table["count"], table["active_1"], table["active_2"]
+    low, high = wilson(both, n)
+    rate_1, rate_2 = (first / n).where(n > 0), (second / n).where(n > 0)
+    spread = np.sqrt(rate_1 * (1 - rate_1) * rate_2 * (1 - rate_2))
+    odds = log_odds_ratio(both, first - both, second - both, n - first - second + both)
+    both_vary = spread > 0
+    frequency, expected = both / n, rate_1 * rate_2
+    return table.assign(
+        frequency=frequency.where(n > 0),
+        ci_low=low,
+        ci_high=high,
+        expected=expected,
+        phi=((frequency - expected) / spread).where(both_vary),
+        **{name: pd.Series(value).where(both_vary) for name, value in zip(ODDS_COLUMNS, odds, strict=True)},
+    )
