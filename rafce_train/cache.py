@@ -93,15 +93,15 @@ def decode_image(path: Path, size: int) -> ByteArray:
     except ImageError:
         raise
     except Exception as error:  # Pillow's parsers raise whatever a broken file makes them stumble over
-        raise ImageError(f"expected an image, found {_reason(error)}") from None
+        raise ImageError(_reason(error)) from None
 
 
 def _reason(error: Exception) -> str:
     if isinstance(error, UnidentifiedImageError):
-        return "no format that Pillow knows"
+        return "expected an image, found no format that Pillow knows"
     if isinstance(error, OSError) and error.strerror:
-        return f"a file that cannot be read: {error.strerror}"
-    return str(error) or type(error).__name__
+        return f"expected an image, found none that can be read: {error.strerror}"
+    return f"expected an image, found none that can be decoded: {str(error) or type(error).__name__}"
 
 
 def _key(paths: Sequence[Path], size: int) -> str:

@@ -118,7 +118,8 @@ def emotion_metrics(emotions: Sequence[str], emotion_N: IntArray, probability_NK
     """Accuracy, UAR, macro-F1, recall and F1 per emotion, confusion matrix and calibration of the top prediction.
 
     UAR and macro-F1 are means over the emotions that have images; their intervals resample the images within each
-    emotion, so that no emotion gets lost.
+    emotion, so that no emotion gets lost. One of few images that are all right or all wrong adds no width to them:
+    look at its own interval.
     """
     n_emotions, predicted_N = len(emotions), probability_NK.argmax(1)
     cell_N = emotion_N * n_emotions + predicted_N
