@@ -90,7 +90,7 @@ def with_component(*components: str) -> BoolArray:
 
 def printed_evidence() -> Evidence:
     """Both environments as the paper's Table 1 prints them."""
-    aus = _all_aus(lab_cells(), paper_wild_cells())
+    aus = _all_aus(AUS, lab_cells())
     return Evidence(aus, _printed(paper_wild_cells(), aus), _printed(lab_cells(), aus), None)
 
 
@@ -107,10 +107,10 @@ def dataset_evidence(
     `emotions` and `aus` name the ids in `emotion_N` and the columns of the other two. Emotions beyond the fourteen
     are left aside. An AU of the lab that the dataset has no column for (AU 11) counts as never active, as the paper
     has it: RAF-AU's 32 are all that its coders ever saw. NotApplicableError when one of the fourteen emotions or
-    of the 32 AUs is missing, or there is no image.
+    of the 32 AUs is missing, when there is no image or no laboratory table.
     """
-    _check_applicable(emotions, aus, len(emotion_N))
-    all_aus = _all_aus(lab, aus)
+    _check_applicable(emotions, aus, len(emotion_N), lab)
+    all_aus = _all_aus(aus, lab)
     order = [list(emotions).index(emotion) for emotion in COMPOUND_EMOTIONS]
     position_N = _positions(emotion_N, order, len(emotions))
     active_NA, known_NA = _spread(active_NA, aus, all_aus, False), _spread(known_NA, aus, all_aus, True)
@@ -121,21 +121,25 @@ def dataset_evidence(
     return Evidence(all_aus, wild, _printed(lab, all_aus), images)
 
 
-def _check_applicable(emotions: Sequence[str], aus: Sequence[int], n_images: int) -> None:
+def _check_applicable(
+    emotions: Sequence[str], aus: Sequence[int], n_images: int, lab: Sequence[LabCell]
+) -> None:
     lacking = [name for name in COMPOUND_EMOTIONS if name not in emotions]
     lacking += [f"AU {au}" for au in AUS if au not in aus]
     lacking += [] if n_images else ["images"]
+    lacking += (
+        [] if any(cell.emotion in COMPOUND_EMOTIONS for cell in lab) else ["a laboratory table of them"]
+    )
     if lacking:
         raise NotApplicableError(
-            f"the paper's sentences speak of {len(COMPOUND_EMOTIONS)} compound emotions and {len(AUS)} AUs; "
-            f"this dataset lacks {', '.join(lacking)}"
+            f"the paper's sentences speak of {len(COMPOUND_EMOTIONS)} compound emotions and {len(AUS)} AUs, "
+            f"in the wild and in the laboratory; this dataset lacks {', '.join(lacking)}"
         )
 
 
-def _all_aus(*sources: Iterable[LabCell | int]) -> tuple[int, ...]:
-    """The 32 AUs and every other that a source has: AU 11 is in the lab's table only."""
-    found = {item.au if isinstance(item, LabCell) else item for source in sources for item in source}
-    return tuple(sorted({*AUS, *found}))
+def _all_aus(aus: Iterable[int], lab: Iterable[LabCell]) -> tuple[int, ...]:
+    """The AUs of a source, of its laboratory, and of the paper's own tables, of which its sentences speak."""
+    return tuple(sorted({*aus, *AUS, *(cell.au for cell in (*lab, *lab_cells()))}))
 
 
 def _printed(cells: Sequence[LabCell], aus: tuple[int, ...]) -> Environment:

@@ -1,0 +1,315 @@
+"""The sentences of section 3.2: what the printed tables give is known; a dataset's answers follow its images."""
+
+from functools import partial
+
+import numpy as np
+import pytest
+
+from rafce import findings
+from rafce.evidence import (
+    OBSERVED,
+    PROTOTYPICAL,
+    UNOBSERVED,
+    VARIANT,
+    Evidence,
+    NotApplicableError,
+    dataset_evidence,
+    printed_evidence,
+    with_component,
+)
+from rafce.reference import LabCell, lab_cells, paper_wild_cells
+from rafce.sentences import SENTENCES, check_sentences
+from rafce.taxonomy import AUS, COMPOUND_EMOTIONS
+
+PRINTED = printed_evidence()
+
+
+def images_as_printed(n: int = 100):
+    """n images an emotion with exactly the printed frequencies, 0 in the blanks."""
+    emotion_N = np.repeat(np.arange(len(COMPOUND_EMOTIONS)), n)
+    active_NA = np.zeros((len(emotion_N), len(AUS)), np.bool_)
+    for cell in paper_wild_cells():
+        start = COMPOUND_EMOTIONS.index(cell.emotion) * n
+        active_NA[start : start + round(cell.percent * n / 100), AUS.index(cell.au)] = True
+    return emotion_N, active_NA, np.ones_like(active_NA)
+
+
+def evidence_of(
+    emotion_N,
+    active_NA,
+    known_NA,
+    *,
+    emotions=COMPOUND_EMOTIONS,
+    aus=AUS,
+    lab=lab_cells(),  # noqa: B008
+) -> Evidence:
+    return dataset_evidence(emotion_N, active_NA, known_NA, emotions, aus, lab)
+
+
+def answers(evidence: Evidence):
+    return check_sentences(evidence).set_index(["sentence", "paper"])
+
+
+@pytest.mark.parametrize(
+    ("measure", "printed"),
+    [
+        (partial(findings.mean_summed, "lab", (PROTOTYPICAL,)), "3.34"),
+        (partial(findings.mean_summed, "lab", (VARIANT,)), "1.46"),
+        (partial(findings.mean_summed, "lab", OBSERVED), "4.80"),
+        (partial(findings.mean_summed, "wild", (PROTOTYPICAL,)), "0.73"),
+        (partial(findings.mean_summed, "wild", (VARIANT,)), "2.12"),
+        (partial(findings.mean_summed, "wild", OBSERVED), "2.85"),
+        (partial(findings.summed_in, "fearfully angry", "lab"), "4.23"),
+        (partial(findings.summed_in, "fearfully angry", "wild"), "5.54"),
+        (partial(findings.au_classes, "lab"), "16"),
+        (partial(findings.au_classes, "wild"), "13"),
+        (partial(findings.emotions_with, 12, "wild", OBSERVED), "10"),
+        (partial(findings.emotions_with, 12, "lab", OBSERVED), "4"),
+        (partial(findings.emotions_with, 25, "wild", OBSERVED), "14"),
+        (partial(findings.emotions_with, 25, "lab", OBSERVED), "11"),
+        (partial(findings.emotions_with, 11, "lab", (VARIANT,)), "4"),
+    ],
+)
+def test_the_printed_tables_give_these_figures(measure, printed):
+    assert findings.equals(printed, measure, PRINTED).text == printed
+
+
+def test_the_printed_tables_contradict_six_sentences_and_bear_out_the_others():
+    table = check_sentences(PRINTED)
+    contradicted = table.loc[~table["printed_holds"].fillna(True), "paper"]
+    assert set(contradicted) == {
+        "3.30",
+        "1.35",
+        "4.65",
+        "3.9",
+        "15",
+        "AU 17, 20 and 24 observed in no wild emotion",
+    }
+    assert table.loc[table["printed_holds"].isna(), "printed"].tolist() == ["not printed"]
+    assert (table["printed"] == table["dataset"]).all()
+
+
+def test_every_sentence_is_asked_once():
+    keys = [(sentence.quote, sentence.claim) for sentence in SENTENCES]
+    assert len(keys) == len(set(keys)) == 40
+
+
+def test_a_dataset_with_the_printed_frequencies_gives_the_printed_answers():
+    table = check_sentences(evidence_of(*images_as_printed()))
+    told = table[table["printed_holds"].notna()]
+    assert (told["printed_holds"] == told["dataset_holds"]).all()
+    figures = table["paper"].str.fullmatch(r"[0-9.]+")
+    assert (table.loc[figures, "printed"] == table.loc[figures, "dataset"]).all()
+
+
+def test_au_17_in_sadly_disgusted_is_named_with_its_frequency():
+    row = answers(PRINTED).xs("AU 17, 20 and 24 observed in no wild emotion", level="paper").iloc[0]
+    assert row["printed"] == "AU 17 in sadly disgusted (29 %)"
+    assert row["verdict"] == "holds in neither"
+
+
+def swapped() -> Evidence:
+    return PRINTED._replace(wild=PRINTED.lab, lab=PRINTED.wild)
+
+
+@pytest.mark.parametrize(
+    "find",
+    [
+        partial(findings.rarely_seen, 7, ()),
+        partial(findings.rarely_seen, 15, ("sadness",)),
+        partial(findings.never_seen, 11),
+        partial(findings.less_active, 17, ()),
+        partial(findings.new_in_wild, 16),
+        partial(findings.only_with, 12, "happiness"),
+        partial(findings.only_in, "lab", 2, "sadly fearful"),
+        partial(findings.only_in, "wild", 2, "fearfully angry"),
+        partial(findings.variant_in_all, 7, "anger"),
+        findings.no_more_classes,
+        findings.mostly_lower,
+        partial(findings.most_reclassified, (1, 4)),
+        partial(findings.some_drop_out, (2, 17)),
+        findings.more_variants,
+        partial(findings.only_exception, "fearfully angry"),
+    ],
+)
+def test_a_verdict_is_computed_it_turns_when_lab_and_wild_are_swapped(find):
+    assert find(PRINTED).holds is True
+    assert find(swapped()).holds is False
+
+
+def test_sharing_and_changing_are_counted_cell_by_cell():
+    wild = {(cell.emotion, cell.au): cell.percent for cell in paper_wild_cells()}
+    lab = {(cell.emotion, cell.au): cell.percent for cell in lab_cells()}
+    shared, changed = wild.keys() & lab.keys(), wild.keys() ^ lab.keys()
+    variant = [cell for cell in changed if (wild | lab)[cell] < 70]
+    assert findings.mostly_shared(PRINTED).text == f"{len(shared)} of {len(wild)}"
+    assert findings.mostly_variants(PRINTED).text == f"{len(variant)} of {len(changed)} changes"
+    stay = [cell for cell in shared if lab[cell] >= 70]
+    assert findings.prototypes_stay(PRINTED).text == f"{len(stay)} of {sum(p >= 70 for p in lab.values())}"
+
+
+def test_where_the_wild_observes_nothing_no_majority_is_claimed():
+    blank = PRINTED.wild._replace(category_EA=np.full_like(PRINTED.wild.category_EA, UNOBSERVED))
+    silent = PRINTED._replace(wild=blank)
+    assert findings.mostly_shared(silent)[:2] == ("nothing to compare", None)
+    assert findings.prototypes_stay(silent)[:2] == ("0 of 51", False)
+    assert findings.mostly_variants(silent)[:2] == ("48 of 99 changes", False)
+    assert findings.differs_both_ways(6, silent)[:2] == ("lab only in 6 emotions, wild only in 0", False)
+
+
+def test_few_images_compares_counts_and_a_printed_table_cannot_tell():
+    emotions = ("fearfully disgusted", "happily fearful")
+    evidence = evidence_of(*images_as_printed())
+    assert findings.few_images(emotions, (100, 100), evidence)[:2] == ("100, 100", True)
+    assert findings.few_images(emotions, (36, 11), evidence).holds is False
+    assert findings.few_images(emotions, (36, 11), PRINTED).holds is None
+
+
+def test_one_image_with_au_11_would_be_seen():
+    emotion_N, active_NA, _ = images_as_printed()
+    wide_NA = np.concatenate([active_NA, np.zeros((len(active_NA), 1), np.bool_)], axis=1)
+    with_11 = partial(evidence_of, emotion_N, aus=(*AUS, 11), known_NA=np.ones_like(wide_NA))
+    assert findings.never_seen(11, with_11(active_NA=wide_NA))[:2] == ("in 0 of 1,400 images", True)
+    wide_NA[5, -1] = True
+    assert findings.never_seen(11, with_11(active_NA=wide_NA))[:2] == ("in 1 of 1,400 images", False)
+
+
+def test_rates_of_a_dataset_carry_wilsons_interval():
+    text = findings.rarely_seen(17, ("sadness",), evidence_of(*images_as_printed())).text
+    # 29 of 500 images with sadness; scipy.stats.binomtest(29, 500).proportion_ci(method="wilson")
+    assert text == "observed in sadly disgusted (29 %); 5.8 % of 500 images [4.1, 8.2]"
+
+
+def test_the_interval_of_a_sum_is_that_of_its_images():
+    rng = np.random.default_rng(0)
+    emotion_N, active_NA, known_NA = images_as_printed(40)
+    rng.shuffle(active_NA[:40])
+    evidence = evidence_of(emotion_N, active_NA, known_NA)
+    observed_EA = evidence.wild.observed_EA()[:, [evidence.column(au) for au in AUS]]
+    sum_N = (active_NA & observed_EA[emotion_N]).sum(1)
+    variance = np.mean([sum_N[emotion_N == e].var(ddof=1) / 40 for e in range(14)]) / 14
+    found = findings.mean_summed("wild", OBSERVED, evidence)
+    assert found.value == pytest.approx(np.mean([sum_N[emotion_N == e].mean() for e in range(14)]))
+    assert found.high - found.value == pytest.approx(1.959963985 * np.sqrt(variance))
+    assert found.value - found.low == pytest.approx(found.high - found.value)
+
+
+def test_an_unknown_au_counts_neither_way():
+    emotion_N, active_NA, known_NA = images_as_printed()
+    rng = np.random.default_rng(1)
+    known_NA = rng.random(active_NA.shape) < 0.5
+    evidence = evidence_of(emotion_N, active_NA, known_NA)
+    counts = np.array([known_NA[emotion_N == 0].sum(0), (active_NA & known_NA)[emotion_N == 0].sum(0)])
+    columns = [evidence.column(au) for au in AUS]
+    assert evidence.wild.frequency_EA[0, columns] == pytest.approx(counts[1] / counts[0])
+
+
+def test_the_interval_with_unknown_aus_is_as_wide_as_resampled_images_say():
+    rng = np.random.default_rng(2)
+    emotion_N, active_NA, _ = images_as_printed()
+    known_NA = rng.random(active_NA.shape) < 0.5
+    evidence = evidence_of(emotion_N, active_NA, known_NA)
+    observed_A = evidence.wild.observed_EA()[0, [evidence.column(au) for au in AUS]]
+    sums = []
+    for _ in range(500):
+        drawn = rng.integers(0, 100, 100)
+        known, active = known_NA[drawn][:, observed_A], (active_NA & known_NA)[drawn][:, observed_A]
+        sums.append((active.sum(0) / known.sum(0)).sum())
+    found = findings.summed_in("happily surprised", "wild", evidence)
+    assert found.high - found.value == pytest.approx(1.96 * np.std(sums), rel=0.1)
+
+
+def test_a_figure_outside_the_interval_is_told_from_one_inside():
+    verdicts = {}
+    for n in (5, 2000):
+        emotion_N, active_NA, known_NA = images_as_printed(n)
+        rng = np.random.default_rng(0)
+        for e in range(14):  # break up the blocks in which AUs of an emotion go together
+            for a in range(len(AUS)):
+                rng.shuffle(active_NA[emotion_N == e, a])
+        active_NA[emotion_N == 6, AUS.index(43)] = True
+        row = answers(evidence_of(emotion_N, active_NA, known_NA)).xs("2.85", level="paper").iloc[0]
+        verdicts[n] = row["verdict"]
+    assert verdicts[2000] == "holds in the printed table, not in this dataset"
+    assert verdicts[5].endswith("not in this dataset (but within its interval)")
+
+
+def test_emotions_without_images_are_left_out_of_the_mean():
+    emotion_N, active_NA, known_NA = images_as_printed()
+    kept = emotion_N != COMPOUND_EMOTIONS.index("fearfully angry")
+    evidence = evidence_of(emotion_N[kept], active_NA[kept], known_NA[kept])
+    assert findings.mean_summed("wild", OBSERVED, evidence).value == pytest.approx(
+        (14 * 2.8542857 - 5.54) / 13
+    )
+    assert findings.equals("5.54", partial(findings.summed_in, "fearfully angry", "wild"), evidence)[:2] == (
+        "nothing known",
+        None,
+    )
+    assert findings.only_exception("fearfully angry", evidence).holds is None
+    assert findings.only_in("wild", 2, "fearfully angry", evidence).holds is None
+
+
+def test_a_single_image_gives_a_figure_without_interval():
+    emotion_N, active_NA, known_NA = (table[::100] for table in images_as_printed())
+    found = findings.mean_summed("wild", OBSERVED, evidence_of(emotion_N, active_NA, known_NA))
+    assert found.value > 0
+    assert np.isnan(found.low)
+    assert np.isnan(found.high)
+
+
+def test_the_laboratory_is_the_table_in_force():
+    lab = [cell._replace(percent=50.0) for cell in lab_cells()]
+    evidence = evidence_of(*images_as_printed(), lab=lab)
+    assert findings.mean_summed("lab", (PROTOTYPICAL,), evidence).value == 0
+    assert findings.mean_summed("lab", (VARIANT,), evidence).value == pytest.approx(0.5 * 99 / 14)
+    below = [LabCell("sadly angry", 4, 19.9, "")]
+    assert not evidence_of(*images_as_printed(), lab=below).lab.observed_EA().any()
+
+
+def test_order_and_extra_emotions_of_the_dataset_do_not_matter():
+    emotion_N, active_NA, known_NA = images_as_printed()
+    emotions = ("awed", *COMPOUND_EMOTIONS[::-1])
+    other_N = np.array([emotions.index(COMPOUND_EMOTIONS[e]) for e in emotion_N])
+    awed = np.ones((7, len(AUS)), np.bool_)
+    columns = np.arange(len(AUS))[::-1]
+    turned = evidence_of(
+        np.concatenate([other_N, np.zeros(7, np.int64)]),
+        np.concatenate([active_NA, awed])[:, columns],
+        np.concatenate([known_NA, awed])[:, columns],
+        emotions=emotions,
+        aus=AUS[::-1],
+    )
+    expected = evidence_of(emotion_N, active_NA, known_NA)
+    assert check_sentences(turned).equals(check_sentences(expected))
+
+
+@pytest.mark.parametrize(
+    ("change", "lacking"),
+    [
+        ({"emotions": COMPOUND_EMOTIONS[1:]}, "happily surprised"),
+        ({"aus": AUS[:-2]}, "AU 39, AU 43"),
+        ({"lab": ()}, "a laboratory table of them"),
+        ({"lab": [LabCell("awed", 1, 50.0, "")]}, "a laboratory table of them"),
+    ],
+)
+def test_a_dataset_of_which_the_paper_does_not_speak_is_told_apart(change, lacking):
+    table_NA = np.ones((3, len(AUS)), np.bool_)
+    with pytest.raises(NotApplicableError, match=rf"; this dataset lacks {lacking}$"):
+        evidence_of(np.zeros(3, np.int64), table_NA, table_NA, **change)
+
+
+def test_a_dataset_without_images_is_told_apart():
+    nothing = np.zeros((0, len(AUS)), np.bool_)
+    with pytest.raises(NotApplicableError, match=r"; this dataset lacks images$"):
+        evidence_of(np.zeros(0, np.int64), nothing, nothing)
+
+
+def test_components_choose_emotions():
+    names = np.array(COMPOUND_EMOTIONS)
+    assert list(names[with_component("happiness")]) == [
+        "happily surprised",
+        "happily disgusted",
+        "happily fearful",
+        "happily sad",
+    ]
+    assert with_component().all()
