@@ -42,7 +42,7 @@ def write_atomic(path: Path, data: bytes | memoryview) -> None:
 
 def save_state(folder: Path, state: Mapping[str, Any]) -> None:
     """Write `state.pt`: plain types and tensors, so that loading it runs no code."""
-    buffer = io.BytesIO()
+    buffer = io.BytesIO()  # torch's own writer reports a full disk in many ways
     torch.save({"schema": STATE_SCHEMA, **state}, buffer)
     write_atomic(folder / STATE, buffer.getbuffer())
 

@@ -1,0 +1,260 @@
+"""A run folder from start to finish, through signals and crashes: the edge where training meets files."""
+
+import shutil
+import signal
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+from types import FrameType
+from typing import Any, Protocol
+
+from filelock import FileLock, Timeout
+
+from rafce.errors import OutputError, TrainingError
+from rafce_train import checkpoint, loop
+from rafce_train.config import Config, config_from, config_toml, read_config, rho_grid
+from rafce_train.data import TrainingData, read_data
+from rafce_train.events import EVENTS, Events
+from rafce_train.history import Row, Sums, history_table
+from rafce_train.inference import probabilities
+from rafce_train.learner import Learner
+from rafce_train.loop import Standing
+from rafce_train.outcome import predictions_table, run_metrics, weights_facts
+from rafce_train.setup import Material, gather, make_feed, make_learner, make_net, repeatable
+
+TRIALS = "trials"
+"""Below a run with lists of fixed weights, a run folder for each pair of them."""
+
+
+class Stopped(Exception):  # noqa: N818 (not an error: the user asked for it)
+    """A signal ended the run after a whole step; `folder` can be gone on with."""
+
+    def __init__(self, folder: Path, number: int):
+        super().__init__(folder, number)
+        self.folder, self.number = folder, number
+
+
+class Screen(Protocol):
+    """Whoever tells the user how it goes."""
+
+    def note(self, text: str) -> None:
+        """Something that the user should know."""
+
+    def decoding(self, done: int, total: int) -> None:
+        """So many images are decoded for the cache."""
+
+    def begin(self, config: Config, steps: int, weights: str | None) -> None:
+        """Training begins or goes on, with so many steps an epoch, and this came of the backbone's weights."""
+
+    def step(self, standing: Standing) -> None:
+        """A step is done."""
+
+    def epoch(self, row: Row) -> None:
+        """An epoch is done."""
+
+
+def start(config: Config, folder: Path, screen: Screen) -> dict[str, Any]:
+    """Train in a new run folder and return its metrics.
+
+    RafceError for what is wrong with options, dataset, images or weights, before anything is written; OutputError when
+    the folder exists or cannot be written; Stopped when a signal arrives.
+    """
+    if folder.exists():
+        raise OutputError(f"{folder}: expected no such folder yet, found one; --resume goes on with a run")
+    data = read_data(Path(config.dataset))
+    make_net(config, data)  # a wrong backbone or weights file shows before minutes of decoding
+    return _carry_on(config, folder, data, screen)
+
+
+def resume(folder: Path, screen: Screen, **places: str) -> dict[str, Any]:
+    """Go on with a run, whatever ended it; `places` says where `dataset` or `images` lie by now.
+
+    TrainingError when there is no run, or its dataset has changed since.
+    """
+    path = folder / checkpoint.CONFIG
+    if not path.is_file():
+        raise TrainingError(f"{folder}: expected a run folder with {checkpoint.CONFIG} in it, found none")
+    config = config_from({**read_config(path), **places})
+    return _carry_on(config, folder, read_data(Path(config.dataset)), screen)
+
+
+def _carry_on(config: Config, folder: Path, data: TrainingData, screen: Screen) -> dict[str, Any]:
+    material = gather(config, data, screen.note, screen.decoding)
+    trials = rho_grid(config)
+    with repeatable(config), _stop_signals(screen.note) as signals:
+        try:
+            if len(trials) == 1:
+                _train(config, folder, material, screen, signals)
+                return _finish(config, folder, material, {})
+            _create(folder, config)
+            for trial in trials:
+                _train(trial, _trial_folder(folder, trial), material, screen, signals)
+            return _finish(config, folder, material, _adopt_best(folder, trials))
+        except loop.Interrupted:
+            raise Stopped(folder, signals[0]) from None
+
+
+def _train(config: Config, folder: Path, material: Material, screen: Screen, signals: list[int]) -> None:
+    """Train to the end in one folder, from the beginning or from the checkpoint that is there."""
+    feed = make_feed(config, material)
+    is_new = not folder.exists()
+    source = config.weights if is_new else "none"  # a checkpoint has them already
+    net, report = make_net(replace(config, weights=source), material.data)
+    learner = make_learner(config, net.to(material.device), material.data)
+    if is_new:
+        facts = {**_identity(material), "weights": str(report) if report else None}
+        standing = Standing(Sums.zero(len(learner.method.terms), len(material.data.emotions)))
+        _create(folder, config, {**facts, "learner": learner.state_dict(), "standing": standing.state()})
+    with _alone(folder):
+        state = checkpoint.load_state(folder)
+        _check_same(folder, state, material)
+        learner.load_state_dict(state.pop("learner"))
+        standing = loop.standing_from(state.pop("standing"))
+        screen.begin(config, feed.steps, state["weights"])
+        with closing(Events(folder, standing.history)) as events:
+            hooks = _Hooks(folder, config, material, learner, state, screen, signals, events)
+            loop.train(learner, feed, config, standing, hooks)
+
+
+@dataclass
+class _Hooks:
+    """What the loop calls: files written, signals looked at, the screen told."""
+
+    folder: Path
+    config: Config
+    material: Material
+    learner: Learner
+    facts: dict[str, Any]
+    screen: Screen
+    signals: list[int]
+    events: Events
+
+    def stop(self) -> bool:
+        return bool(self.signals)
+
+    def step(self, standing: Standing) -> None:
+        self.screen.step(standing)
+
+    def save(self, standing: Standing) -> None:
+        state = {**self.facts, "learner": self.learner.state_dict(), "standing": standing.state()}
+        checkpoint.save_state(self.folder, state)
+
+    def epoch(self, standing: Standing) -> None:
+        row, best = standing.history[-1], standing.best
+        checkpoint.write_table(self.folder / checkpoint.HISTORY, history_table(standing.history))
+        if best and best["epoch"] == row["epoch"]:
+            _write_weights(self.config, self.folder, self.material.data, best)
+        self.events.add(row)
+        self.screen.epoch(row)
+
+
+def _finish(config: Config, folder: Path, material: Material, more: dict[str, Any]) -> dict[str, Any]:
+    """Test once, with the net of the best validation epoch, and write what came out."""
+    state = checkpoint.load_state(folder)
+    standing = loop.standing_from(state["standing"])
+    best = standing.best
+    assert best is not None
+    net, _ = make_net(replace(config, weights="none"), material.data)
+    net.load_state_dict(best["net"])
+    feed, rows_N = make_feed(config, material), material.data.rows("test")
+    found = probabilities(net.to(material.device), (batch.images_B3HW for batch in feed.partition("test")))
+    learns_aus = best["thresholds"] is not None
+    predictions = predictions_table(material.data, rows_N, found, learns_aus)
+    more = {"weights": state["weights"], "dropped": state["dropped"], **more}
+    figures = run_metrics(config, material.data, found, best, more)
+    checkpoint.write_table(folder / checkpoint.HISTORY, history_table(standing.history))
+    _write_weights(config, folder, material.data, best)
+    checkpoint.write_table(folder / checkpoint.PREDICTIONS, predictions)
+    checkpoint.write_json(folder / checkpoint.METRICS, figures)
+    return figures
+
+
+def _adopt_best(folder: Path, trials: list[Config]) -> dict[str, Any]:
+    """Take over checkpoint and events of the trial that did best on validation, the first of equals."""
+    bests = [checkpoint.load_state(_trial_folder(folder, trial))["standing"]["best"] for trial in trials]
+    scores = [best["score"] for best in bests]
+    chosen = scores.index(max(scores))
+    source = _trial_folder(folder, trials[chosen])
+    checkpoint.write_atomic(folder / checkpoint.STATE, (source / checkpoint.STATE).read_bytes())
+    shutil.copytree(source / EVENTS, folder / EVENTS, dirs_exist_ok=True)
+    table = [
+        {
+            "rho_au": trial.rho_au[0],
+            "rho_align": trial.rho_align[0],
+            "epoch": best["epoch"],
+            "validation": best["score"],
+        }
+        for trial, best in zip(trials, bests, strict=True)
+    ]
+    return {"trials": table, "chosen": table[chosen]}
+
+
+def _trial_folder(folder: Path, trial: Config) -> Path:
+    return folder / TRIALS / f"rho-au-{trial.rho_au[0]}-rho-align-{trial.rho_align[0]}"
+
+
+def _create(folder: Path, config: Config, state: dict[str, Any] | None = None) -> None:
+    """Make a run folder at once: it has all it needs to go on with, or is not there."""
+    if folder.exists():
+        return
+    partial = folder.with_name(f".{folder.name}.partial")
+    try:
+        shutil.rmtree(partial, ignore_errors=True)
+        partial.mkdir(parents=True)
+        checkpoint.write_atomic(partial / checkpoint.CONFIG, config_toml(config).encode())
+        if state is not None:
+            checkpoint.save_state(partial, state)
+        partial.rename(folder)
+    except OSError as error:
+        raise OutputError(f"{folder}: the run folder could not be made: {error.strerror}") from None
+    finally:
+        shutil.rmtree(partial, ignore_errors=True)
+
+
+def _write_weights(config: Config, folder: Path, data: TrainingData, best: dict[str, Any]) -> None:
+    path = folder / checkpoint.WEIGHTS
+    checkpoint.save_weights(path, best["net"], weights_facts(config, data, best))
+
+
+def _identity(material: Material) -> dict[str, Any]:
+    """What must not change between a run and its going on."""
+    dropped = [Path(image.path).name for image in material.dropped]
+    return {"fingerprint": material.data.fingerprint, "dropped": dropped}
+
+
+def _check_same(folder: Path, state: dict[str, Any], material: Material) -> None:
+    for what, value in _identity(material).items():
+        if state[what] != value:
+            raise TrainingError(
+                f"{folder}: cannot go on: the dataset's {what} was {state[what]} at its start and is {value} now"
+            )
+
+
+@contextmanager
+def _alone(folder: Path) -> Iterator[None]:
+    """No other process trains in this folder meanwhile; the lock goes with the process, however that ends."""
+    try:
+        with FileLock(folder / ".lock", timeout=0):
+            yield
+    except Timeout:
+        raise TrainingError(f"{folder}: another process is training in it") from None
+
+
+@contextmanager
+def _stop_signals(note: Callable[[str], None]) -> Iterator[list[int]]:
+    """The numbers of the signals that asked to stop so far; a second one ends the program at once."""
+    received: list[int] = []
+
+    def receive(number: int, _: FrameType | None) -> None:
+        if received:
+            raise KeyboardInterrupt
+        received.append(number)
+        note("finishing this step, then saving; again to stop at once")
+
+    before = {number: signal.signal(number, receive) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield received
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)

@@ -1,0 +1,131 @@
+"""What a run needs before its first step: labels, images, device, net; everything that can be wrong is found here."""
+
+import os
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from rafce.errors import ConfigError, raise_all
+from rafce_train.cache import BadImage, cache_folder, cached_images
+from rafce_train.config import Config, flag
+from rafce_train.data import TrainingData, find_images, training_warnings
+from rafce_train.feed import Feed
+from rafce_train.learner import Learner
+from rafce_train.methods import METHODS
+from rafce_train.model import Net, build_net
+from rafce_train.prior import PRIORS, Prior
+from rafce_train.sampling import CLASS_WEIGHTS
+from rafce_train.weighting import fixed_weights
+from rafce_train.weights import WeightsReport, load_backbone
+
+
+@dataclass(frozen=True)
+class Material:
+    """What the configurations of a run have in common."""
+
+    data: TrainingData
+    images_NHW3: Tensor
+    dropped: tuple[BadImage, ...]
+    device: torch.device
+
+
+def gather(
+    config: Config, data: TrainingData, note: Callable[[str], None], decoding: Callable[[int, int], None]
+) -> Material:
+    """Check options and device, find and decode the images; RafceError for whatever is wrong with any.
+
+    `note` is told what a user should know, `decoding` how many images are decoded of how many.
+    """
+    check_method(config)
+    device = find_device(config.device)
+    paths = find_images(data, Path(config.images) if config.images else None)
+    folder = cache_folder(Path(config.dataset))
+    cache = cached_images(paths, config.image_size, folder, config.on_bad_image, decoding)
+    data = data.keep(cache.good())
+    for text in [*unused_options(config), *training_warnings(data, "au" in METHODS[config.method].terms)]:
+        note(text)
+    for image in cache.bad:
+        note(f"left out: {image.path}: {image.reason}")
+    return Material(data, cache.images_NHW3.to(device), cache.bad, device)
+
+
+def make_feed(config: Config, material: Material) -> Feed:
+    """The batches of a run."""
+    return Feed(material.data, material.images_NHW3, config, material.device)
+
+
+def make_net(config: Config, data: TrainingData) -> tuple[Net, WeightsReport | None]:
+    """The net at its start, a function of the seed, and what came of the backbone's weights."""
+    with torch.random.fork_rng([]):
+        torch.manual_seed(config.seed)
+        net = build_net(config.backbone, len(data.emotions), len(data.aus), image_size=config.image_size)
+    net.bf16 = config.precision == "bf16"
+    return net, load_backbone(net.backbone, config.backbone, config.weights)
+
+
+def make_learner(config: Config, net: Net, data: TrainingData) -> Learner:
+    """The method's learner for a net that is where it shall compute."""
+    method = METHODS[config.method]
+    class_weight_K = torch.from_numpy(CLASS_WEIGHTS[config.class_weights](data.emotion_counts("train")))
+    return Learner(net, method, config, make_prior(config, data), class_weight_K)
+
+
+def make_prior(config: Config, data: TrainingData) -> Prior | None:
+    """The alignment's tables, if the method has an alignment loss."""
+    if not METHODS[config.method].uses_statistics:
+        return None
+    make = PRIORS[config.statistics, config.alignment]
+    return make(data.statistics[config.prior_scope], data.lab_observed_KA)
+
+
+def find_device(name: str) -> torch.device:
+    """The device to compute on; ConfigError when it is not there."""
+    there = {"cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available(), "cpu": True}
+    if name == "auto":
+        return torch.device(next(kind for kind, is_there in there.items() if is_there))
+    if not there[name]:
+        raise ConfigError(f"--device {name}: torch finds none here; --device auto takes what there is")
+    return torch.device(name)
+
+
+def check_method(config: Config) -> None:
+    """ConfigError for a list of fixed weights that the method does not have."""
+    method = METHODS[config.method]
+    fixed = method.terms[1:] if method.weighting is fixed_weights else ()
+    faults = [
+        f"{flag(name)} {', '.join(map(str, getattr(config, name)))}: --method {config.method} has no fixed weight "
+        f"of that name, so there is nothing to choose from"
+        for name, term in (("rho_au", "au"), ("rho_align", "align"))
+        if len(getattr(config, name)) > 1 and term not in fixed
+    ]
+    raise_all(faults, ConfigError)
+
+
+def unused_options(config: Config) -> list[str]:
+    """Options that were set and change nothing with this method."""
+    if METHODS[config.method].uses_statistics:
+        return []
+    return [
+        f"--method {config.method} uses no statistics: {flag(name)} {getattr(config, name)} changes nothing"
+        for name, default in (("statistics", "wild"), ("alignment", "paper"), ("prior_scope", "train"))
+        if getattr(config, name) != default
+    ]
+
+
+@contextmanager
+def repeatable(config: Config) -> Iterator[None]:
+    """With `--deterministic`, only algorithms that repeat bit for bit inside; a RuntimeError for one that cannot."""
+    before = torch.are_deterministic_algorithms_enabled()
+    if config.deterministic:
+        os.environ.setdefault(
+            "CUBLAS_WORKSPACE_CONFIG", ":4096:8"
+        )  # cuBLAS repeats only with a fixed workspace
+    torch.use_deterministic_algorithms(config.deterministic)
+    try:
+        yield
+    finally:
+        torch.use_deterministic_algorithms(before)
