@@ -17,6 +17,7 @@ FloatArray = npt.NDArray[np.float64]
 
 Z_95 = float(ndtri(0.975))
 LN_2 = float(np.log(2))
+NO_BITS = 1e-9  # below it bits are rounding, and error^2 / bits its limit 2 / (n ln 2)
 ODDS_COLUMNS = ["log_odds", "log_odds_low", "log_odds_high"]
 PAIR_COLUMNS = [
     *("emotion", "au_1", "au_2", "n", "active_1", "active_2", "count"),
@@ -28,12 +29,10 @@ def mutual_information(counts: Counts, aus: Sequence[int]) -> pd.DataFrame:
     """How many bits each AU tells about the emotion: a row an AU, from the images that know it.
 
     Columns: au, n, active, bits, chance, excess, ci_low, ci_high. `bits` is the mutual information of emotion and
-    AU. It is above 0 by chance alone, the more so with many emotions and few images; `chance` is its exact mean when
-    the emotions are shuffled among the images (Vinh, Epps & Bailey 2010), and `excess` = bits - chance the figure to
-    read, which can fall below 0. The 95 % interval is excess -+ 1.96 standard errors, cut at 0, which no
-    information lies below. The standard error is the delta method's, the spread of log2 p(e, s) / (p(e) p(s)) over
-    the images by the root of n; it vanishes with bits, so that it is kept at least as large as where bits equals
-    chance. NaN where no image knows the AU; no interval where it is active never or always.
+    AU. It is above 0 by chance alone, the more so with many emotions and few images; `chance` is its exact mean
+    when the emotions are shuffled among the images (Vinh, Epps & Bailey 2010), and `excess` = bits - chance the
+    figure to read, which can fall below 0. The interval is `information_interval`. NaN where no image knows the AU;
+    no interval where it is active never or always.
     """
     rows = [
         (au, *_information_row(known_E, active_E))
@@ -51,9 +50,21 @@ def _information_row(
     chance = chance_bits(known_E, n_active)
     if not 0 < n_active < n:
         return n, n_active, bits, chance, bits - chance, np.nan, np.nan
-    half = Z_95 * max(error, np.sqrt(2 * chance / (n * LN_2)))
-    low, high = max(bits - chance - half, 0), max(bits - chance + half, 0)
+    low, high = information_interval(bits, error, chance, n)
     return n, n_active, bits, chance, bits - chance, low, high
+
+
+def information_interval(bits: float, error: float, chance: float, n: int) -> tuple[float, float]:
+    """95 % score interval of a mutual information I, in bits: |bits - chance - I| <= 1.96 sqrt(v0 + v1 I), I >= 0.
+
+    v0 = chance / (n ln 2) is the variance where the AU tells nothing, as 2 n ln 2 bits is then chi-square; v1 I is
+    the delta method's, error^2 at I = bits, which vanishes with I in proportion. Taking the variance at I rather
+    than at bits bends the interval upwards, as Wilson's is; bits -+ 1.96 errors would miss too often above it.
+    """
+    excess = bits - chance
+    v0, v1 = chance / (n * LN_2), error**2 / bits if bits > NO_BITS else 2 / (n * LN_2)
+    centre, half = excess + Z_95**2 * v1 / 2, Z_95 * np.sqrt(v0 + v1 * max(excess, 0) + Z_95**2 * v1**2 / 4)
+    return max(centre - half, 0), max(centre + half, 0)
 
 
 def information_bits(table_ES: IntArray) -> tuple[float, float]:

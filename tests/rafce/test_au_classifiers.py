@@ -1,0 +1,147 @@
+"""Classifiers on true AUs: scikit-learn's naive Bayes, Eq. 7 by hand, scores counted one image at a time."""
+
+import numpy as np
+import pytest
+from scipy.stats import binomtest
+from sklearn.metrics import accuracy_score, recall_score
+from sklearn.naive_bayes import BernoulliNB
+
+from rafce.au_classifiers import (
+    CLASSIFIERS,
+    Images,
+    equation_7,
+    fitted,
+    mean_with_interval,
+    naive_bayes_class,
+    naive_bayes_uniform,
+    try_classifiers,
+)
+
+EMOTIONS = ("calm", "torn", "glad", "wry")
+
+
+def images(seed: int, n: int = 300, known_share: float = 1.0) -> Images:
+    rng = np.random.default_rng(seed)
+    rates_EA = np.random.default_rng(99).random((4, 6)) ** 2
+    emotion_N = rng.choice(4, n, p=[0.5, 0.3, 0.15, 0.05])
+    return Images(emotion_N, rng.random((n, 6)) < rates_EA[emotion_N], rng.random((n, 6)) < known_share)
+
+
+@pytest.mark.parametrize("classifier", [naive_bayes_uniform, naive_bayes_class])
+def test_naive_bayes_gives_scikit_learns_probabilities(classifier):
+    fit, test = images(0), images(1, n=80)
+    known = fitted(fit, 4)
+    n_E = known.n_E
+    prior_E = np.full(4, 1 / 4) if classifier is naive_bayes_uniform else (n_E + 1) / (n_E.sum() + 4)
+    theirs = BernoulliNB(alpha=1.0, class_prior=prior_E).fit(fit.active_NA, fit.emotion_N)
+    scores_NE = classifier(known, test)
+    ours = np.exp(scores_NE - scores_NE.max(1, keepdims=True))
+    assert ours / ours.sum(1, keepdims=True) == pytest.approx(theirs.predict_proba(test.active_NA))
+
+
+def test_naive_bayes_passes_over_an_unknown_au():
+    known, test = fitted(images(0, known_share=0.8), 4), images(1, n=40, known_share=0.5)
+    p_EA = (known.counts.active_EA + 1) / (known.counts.known_EA + 2)
+    scores_NE = naive_bayes_uniform(known, test)
+    for n in range(40):
+        for e in range(4):
+            terms = [
+                np.log(p_EA[e, a] if test.active_NA[n, a] else 1 - p_EA[e, a])
+                for a in np.flatnonzero(test.known_NA[n])
+            ]
+            assert scores_NE[n, e] == pytest.approx(sum(terms))
+
+
+def test_equation_7_by_hand():
+    # P of the first emotion (.5, 0 for an AU seen in 1 of 10 and so not observed), of the second (.2, .8)
+    fit = Images(
+        np.repeat([0, 1], 10),
+        np.array([[n < 5, n < 1] for n in range(10)] + [[n < 2, n < 8] for n in range(10)]),
+        np.ones((20, 2), np.bool_),
+    )
+    faces = np.array([[True, True], [True, False], [False, True], [False, False]])
+    scores_NE = equation_7(fitted(fit, 2), Images(np.zeros(4, int), faces, np.ones((4, 2), np.bool_)))
+    assert scores_NE == pytest.approx(np.array([[1, 1], [1, 0.2], [0, 0.8], [0, 0]]))
+
+
+def test_equation_7_sums_over_known_aus_only():
+    fit = Images(
+        np.repeat([0, 1], 10),
+        np.repeat([[True, True], [False, True]], 10, axis=0),
+        np.ones((20, 2), np.bool_),
+    )
+    first_unknown = Images(np.zeros(1, int), np.array([[True, True]]), np.array([[False, True]]))
+    assert equation_7(fitted(fit, 2), first_unknown) == pytest.approx(np.array([[1.0, 1.0]]))
+
+
+def test_accuracy_and_uar_equal_scikit_learns():
+    fit, test = images(0), images(1, n=120)
+    trial = try_classifiers(fit, test, EMOTIONS)
+    for name, score in CLASSIFIERS.items():
+        predicted_N = score(fitted(fit, 4), test).argmax(1)
+        row = trial.summary[trial.summary["classifier"] == name].iloc[0]
+        assert row["accuracy"] == pytest.approx(accuracy_score(test.emotion_N, predicted_N))
+        labels = np.unique(test.emotion_N)
+        uar = recall_score(test.emotion_N, predicted_N, average="macro", labels=labels, zero_division=0)
+        assert row["uar"] == pytest.approx(uar)
+        interval = binomtest(row["correct"], 120).proportion_ci(method="wilson")
+        assert (row["accuracy_low"], row["accuracy_high"]) == pytest.approx((interval.low, interval.high))
+        assert (row["n_fit"], row["n"], row["n_emotions"]) == (300, 120, len(labels))
+
+
+def test_an_emotion_without_test_images_leaves_the_mean_recall():
+    fit, test = images(0), images(1, n=120)
+    kept = test.emotion_N != 3
+    trial = try_classifiers(fit, Images(*(table[kept] for table in test)), EMOTIONS)
+    largest = trial.summary[trial.summary["classifier"] == "largest class"].iloc[0]
+    assert largest["uar"] == pytest.approx(1 / 3)
+    assert largest["n_emotions"] == 3
+    absent = trial.recall[trial.recall["emotion"] == "wry"]
+    assert (absent["n"] == 0).all()
+    assert absent["recall"].isna().all()
+
+
+def test_recalls_carry_their_support_and_wilsons_interval():
+    trial = try_classifiers(images(0), images(1, n=120), EMOTIONS)
+    assert len(trial.recall) == len(CLASSIFIERS) * 4
+    for row in trial.recall.to_dict("records"):
+        interval = binomtest(row["correct"], row["n"]).proportion_ci(method="wilson")
+        assert (row["recall"], row["ci_low"], row["ci_high"]) == pytest.approx(
+            (row["correct"] / row["n"], interval.low, interval.high)
+        )
+        assert row["n"] == (images(1, n=120).emotion_N == EMOTIONS.index(row["emotion"])).sum()
+
+
+def test_ties_are_counted_and_go_to_the_lowest_id():
+    faces = Images(np.array([1, 1]), np.zeros((2, 6), np.bool_), np.ones((2, 6), np.bool_))
+    trial = try_classifiers(images(0), faces, EMOTIONS).summary.set_index("classifier")
+    assert trial["ties"].to_dict() == {
+        "Eq. 7": 2,  # no AU is active: every score is 0
+        "naive Bayes, uniform prior": 0,
+        "naive Bayes, class prior": 0,
+        "largest class": 0,
+    }
+    assert trial["correct"].to_dict()["Eq. 7"] == 0
+
+
+def test_without_test_images_there_is_no_rate():
+    nothing = Images(np.zeros(0, int), np.zeros((0, 6), np.bool_), np.zeros((0, 6), np.bool_))
+    summary = try_classifiers(images(0), nothing, EMOTIONS).summary
+    assert (summary["n"] == 0).all()
+    assert summary[["accuracy", "accuracy_low", "uar", "uar_high"]].isna().all(axis=None)
+
+
+def test_the_interval_of_a_mean_rate_covers_it():
+    rng = np.random.default_rng(0)
+    truth_R, n_R = np.array([0.9, 0.3, 0.05]), np.array([150, 40, 8])
+    hits = 0
+    for _ in range(400):
+        correct_R = rng.binomial(n_R, truth_R)
+        intervals = [
+            binomtest(c, n).proportion_ci(method="wilson") for c, n in zip(correct_R, n_R, strict=True)
+        ]
+        rows = np.array([[c / n, i.low, i.high] for c, n, i in zip(correct_R, n_R, intervals, strict=True)])
+        mean, low, high = mean_with_interval(rows)
+        assert 0 <= low <= mean <= high <= 1
+        hits += low <= truth_R.mean() <= high
+    assert hits > 0.92 * 400
