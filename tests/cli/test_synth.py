@@ -2,6 +2,7 @@
 
 import pytest
 from click.testing import CliRunner
+
 from rafce_cli.main import rafce
 from rafce_fixtures.labels import MINIMUM_IMAGES
 
