@@ -1,0 +1,178 @@
+"""`report.html` of a dataset: which sections it has and what they show."""
+
+from pathlib import Path
+from typing import Any
+
+import rafce
+from rafce_reports import grids
+from rafce_reports.analysis import Analysis
+from rafce_reports.numbers import au_name
+from rafce_reports.page import KeyFigure, Page, Section, render_page
+from rafce_reports.table1 import SCOPE_WORDS, Table1, caption
+
+TIE_WORDS = {
+    "first": "it goes to the earlier column of RAF-ML",
+    "frequent": "it goes to the class with most untied images",
+}
+FOOTER = "Made by rafce. The page needs nothing but itself; the tables and figures lie beside it as files."
+
+
+def dataset_page(analysis: Analysis, pictures: Path) -> str:
+    """The whole page as HTML; `pictures` is the folder that holds the figures as SVG."""
+    page = Page(
+        title="Compound expressions in the wild",
+        short_title="RAF-CE: labels and action units",
+        lede=lede(analysis),
+        sections=sections(),
+        key_figures=key_figures(analysis),
+        footer=FOOTER,
+    )
+    return render_page(page, pictures, **context(analysis))
+
+
+def sections() -> tuple[Section, ...]:
+    """The sections in their order."""
+    return (
+        Section("funnel", "From the releases to the dataset", "dataset/funnel.html"),
+        Section("figure1", "Figure 1: images per emotion", "dataset/classes.html"),
+        Section("table1", "Table 1: action units per emotion", "dataset/table1.html"),
+        Section("figure2", "Figure 2: where they act", "dataset/figure2.html"),
+        Section("lab", "Laboratory against wild", "dataset/lab.html"),
+        Section("sentences", "The paper's sentences", "dataset/sentences.html"),
+        Section("telling", "What action units tell", "dataset/telling.html"),
+        Section("sides", "One side of the face", "dataset/sides.html"),
+        Section("certainty", "How sure the numbers are", "dataset/certainty.html"),
+        Section("about", "Sources, licence, versions", "dataset/about.html"),
+    )
+
+
+def lede(analysis: Analysis) -> str:
+    """Two sentences on what the page is about."""
+    dataset = analysis.dataset
+    return (
+        f"{dataset.samples.num_rows:,} images of {len(dataset.emotions)} emotions with {len(dataset.aus)} action units "
+        f"(AUs): how often each AU shows in each emotion, how that differs from posed faces, and how sure it is. "
+        f"Counted on {SCOPE_WORDS[analysis.options.scope]}."
+    )
+
+
+def key_figures(analysis: Analysis) -> list[KeyFigure]:
+    """The numbers at the head of the page."""
+    table = analysis.table1
+    figures = [
+        KeyFigure("images kept", f"{analysis.dataset.samples.num_rows:,}"),
+        KeyFigure("AUs observed in the wild", str(len(table.seen("wild")))),
+        KeyFigure("observed cells in the wild", str(n_observed(table))),
+        KeyFigure("of them less than 95 % sure", str(n_unsure(table))),
+    ]
+    for environment, words in (("wild", "the wild"), ("lab", "the laboratory")) if table.has_lab else ():
+        aus = [str(au) for au in table.only(environment)]
+        figures.append(KeyFigure(f"AUs observed in {words} only", " ".join(aus) or "none"))
+    return figures
+
+
+def observed_cells(table: Table1) -> set[tuple[str, int]]:
+    """The pairs of emotion and AU that are observed in the wild."""
+    return {(emotion, au) for emotion, row in table.of("wild").items() for au in row.observed()}
+
+
+def n_observed(table: Table1) -> int:
+    """How many cells are observed in the wild."""
+    return len(observed_cells(table))
+
+
+def n_unsure(table: Table1) -> int:
+    """How many of the observed cells are less than 95 % sure of their category."""
+    return sum(cell.unsure for row in table.of("wild").values() for cell in row.observed().values())
+
+
+def context(analysis: Analysis) -> dict[str, Any]:
+    """Every value that the section templates name."""
+    dataset, options = analysis.dataset, analysis.options
+    return {
+        **build_context(analysis),
+        **table_context(analysis),
+        **comparison_context(analysis),
+        **sentence_context(analysis),
+        **information_context(analysis),
+        "classes_grid": grids.classes_grid(analysis.classes),
+        "left_out": analysis.left_out,
+        "with_images": options.with_images,
+        "scope": options.scope,
+        "lab_n": options.lab_n,
+        "n_aus": len(dataset.aus),
+        "facs": au_name,
+    }
+
+
+def build_context(analysis: Analysis) -> dict[str, Any]:
+    """What the manifest tells."""
+    manifest = analysis.dataset.manifest
+    return {
+        "funnel_grid": grids.funnel_grid(analysis.dataset),
+        "inputs_grid": grids.inputs_grid(analysis.dataset),
+        "official": manifest["official"],
+        "has_votes": "raf_ml" in manifest["inputs"],
+        "tied": manifest["counts"]["tied"],
+        "tie_words": TIE_WORDS.get(manifest["options"]["ties"], ""),
+        "build_options": {name: value for name, value in manifest["options"].items() if value is not None},
+        "versions": {**manifest["versions"], "rafce, this page": rafce.__version__},
+    }
+
+
+def table_context(analysis: Analysis) -> dict[str, Any]:
+    """Table 1 and how sure it is."""
+    table, train = analysis.table1, observed_cells(analysis.train_table1)
+    everything = observed_cells(analysis.all_table1)
+    return {
+        "table": table,
+        "caption": caption(table),
+        "certainty_grid": grids.certainty_grid(table),
+        "n_observed": n_observed(table),
+        "n_unsure": n_unsure(table),
+        "n_all_observed": len(everything),
+        "n_train_observed": len(train),
+        "n_train_shared": len(train & everything),
+    }
+
+
+def comparison_context(analysis: Analysis) -> dict[str, Any]:
+    """The largest differences; nothing without a laboratory."""
+    if "lab" in analysis.left_out:
+        return {}
+    return {
+        "differences_grid": grids.differences_grid(analysis.comparison),
+        "surpassed_grid": grids.surpassed_grid(analysis.comparison),
+    }
+
+
+def sentence_context(analysis: Analysis) -> dict[str, Any]:
+    """The sentences with their verdicts, and how many hold."""
+    scope = analysis.options.scope
+    words: dict[str, Any] = {"scope_note": "" if scope == "all" else f" (counted on {SCOPE_WORDS[scope]})"}
+    if analysis.sentences is None:
+        return words
+    rows = [grids.sentence_row(record) for record in analysis.sentences.to_dict("records")]
+    n = {side: int(analysis.sentences[f"{side}_holds"].sum()) for side in ("printed", "dataset")}
+    words["sentences"] = rows
+    words["tally"] = (
+        f"Of {len(rows)} claims, {n['printed']} hold in the paper's printed table and {n['dataset']} in this dataset. "
+        "A figure holds when it equals the paper's to the decimals printed."
+    )
+    return words
+
+
+def information_context(analysis: Analysis) -> dict[str, Any]:
+    """What AUs tell about the emotion, about each other and about sides."""
+    words: dict[str, Any] = {
+        "pairs_grid": grids.pairs_grid(
+            analysis.pairs, analysis.dataset.emotions, analysis.table1.seen("wild")
+        )
+    }
+    if analysis.trial is not None:
+        words["classifiers_grid"] = grids.classifiers_grid(analysis.trial.summary)
+    if analysis.sides is not None:
+        one_side = analysis.sides[analysis.sides["place"] == "one side"]
+        words["n_one_sided"] = int((one_side["count"] > 0).sum())
+        words["lips_grid"] = grids.lips_grid(analysis.sides)
+    return words

@@ -1,0 +1,122 @@
+"""Figure 1 of the paper: how many images each emotion has, by partition, with one example face each where asked for."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from PIL import Image
+
+from rafce.dataset import Dataset
+from rafce.errors import ImageError
+from rafce.images import ImageFolder
+from rafce.intervals import wilson
+from rafce.schema import PARTITIONS
+from rafce_reports.style import FAINT, MUTED, PARTITION_COLOURS, bare, new_figure
+
+FACE_PIXELS = 128
+
+
+def class_counts(dataset: Dataset) -> pd.DataFrame:
+    """A row an emotion: images per partition, their sum `n`, and the emotion's share of all with Wilson's interval."""
+    ids, partitions = dataset.emotion_ids(), dataset.partitions()
+    frame = pd.DataFrame({"emotion": dataset.emotions})
+    for partition in PARTITIONS:
+        frame[partition] = np.bincount(ids[partitions == partition], minlength=len(dataset.emotions))
+    frame["n"] = np.bincount(ids, minlength=len(dataset.emotions))
+    total = int(frame["n"].sum())
+    frame["share"] = frame["n"] / total
+    frame["ci_low"], frame["ci_high"] = wilson(frame["n"], np.full(len(frame), total))
+    return frame
+
+
+def draw_figure1(counts: pd.DataFrame, faces: Mapping[str, npt.NDArray[np.uint8]] | None = None) -> Figure:
+    """Stacked bars, most frequent emotion first, every number beside its bar; faces, if any, before the names."""
+    ordered = counts.sort_values("n", ascending=False, kind="stable").reset_index(drop=True)
+    figure = new_figure(9.2, (0.62 if faces else 0.36) * len(ordered) + 1.1)
+    axes = figure.add_subplot()
+    _bars(axes, ordered)
+    _numbers(axes, ordered)
+    axes.legend(loc="lower right", bbox_to_anchor=(0.98, 0.04), title="partition", alignment="left")
+    if faces:
+        _faces(axes, ordered["emotion"].tolist(), faces)
+    return figure
+
+
+def _bars(axes: Axes, ordered: pd.DataFrame) -> None:
+    left = np.zeros(len(ordered))
+    for partition in PARTITIONS:
+        axes.barh(
+            ordered.index,
+            ordered[partition],
+            left=left,
+            height=0.68,
+            color=PARTITION_COLOURS[partition],
+            label=partition,
+        )
+        left += ordered[partition]
+    axes.set_yticks(ordered.index, ordered["emotion"].tolist())
+    axes.set_ylim(len(ordered) - 0.4, -0.6)
+    axes.set_xticks([])  # every bar has its number
+    bare(axes)
+
+
+def _numbers(axes: Axes, ordered: pd.DataFrame) -> None:
+    widest = ordered["n"].max()
+    axes.set_xlim(0, 1.2 * widest)
+    for row in ordered.itertuples():
+        split = " / ".join(str(getattr(row, partition)) for partition in PARTITIONS)
+        total = axes.annotate(
+            f"{row.n}", (row.n, row.Index), (4, 0), textcoords="offset points", va="center", weight="bold"
+        )
+        axes.annotate(
+            split,
+            (1, 0.5),
+            (5, 0),
+            xycoords=total,
+            textcoords="offset points",
+            va="center",
+            color=MUTED,
+            size=8,
+        )
+
+
+def _faces(axes: Axes, emotions: Sequence[str], faces: Mapping[str, npt.NDArray[np.uint8]]) -> None:
+    for position, emotion in enumerate(emotions):
+        if emotion not in faces:
+            continue
+        # in data height and a strip left of the bars, so that a face stays beside its bar at any figure size
+        strip = axes.inset_axes((-0.34, position - 0.46, 0.1, 0.92), transform=axes.get_yaxis_transform())
+        strip.imshow(faces[emotion], aspect="equal")
+        strip.set_xticks([])
+        strip.set_yticks([])
+        strip.spines[:].set_color(FAINT)
+
+
+def example_faces(dataset: Dataset) -> dict[str, npt.NDArray[np.uint8]]:
+    """One face of each emotion from the folder that the dataset was built with: the first training image by name.
+
+    ImageError when the dataset knows no folder, or when an image cannot be read.
+    """
+    place = dataset.manifest["images"]
+    if place["root"] is None:
+        raise ImageError(
+            f"{dataset.folder}: expected a dataset that knows its images (rafce build --images DIR), found labels only"
+        )
+    names = dataset.samples.to_pandas().sort_values("image", kind="stable")
+    names = names[names["partition"] == "train"].drop_duplicates("emotion")
+    folder = ImageFolder(Path(place["root"]), place["suffix"])
+    return {row.emotion: read_face(folder.root / folder.file_name(row.image)) for row in names.itertuples()}
+
+
+def read_face(path: Path) -> npt.NDArray[np.uint8]:
+    """An image as RGB, shape (H, W, 3), no side longer than 128 pixels; ImageError when it cannot be read."""
+    try:
+        with Image.open(path) as image:
+            image.thumbnail((FACE_PIXELS, FACE_PIXELS))
+            return np.asarray(image.convert("RGB"))
+    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
+        raise ImageError(f"{path}: expected an image: {error}") from None

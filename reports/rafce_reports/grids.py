@@ -1,0 +1,284 @@
+"""The results of an analysis as grids of strings, ready for a page."""
+
+from collections.abc import Hashable, Iterable, Mapping, Sequence
+from typing import Any
+
+import pandas as pd
+
+from rafce.dataset import Dataset
+from rafce.schema import PARTITIONS
+from rafce_reports.numbers import SIGNIFICANT, au_label, between, percent, points, q_value
+from rafce_reports.page import Column, Grid
+from rafce_reports.table1 import SURE, Table1
+
+REASON_WORDS = {
+    "no-au-label": "no AU label: the image is not in RAF-AU",
+    "null-au": "AU label null, dropped as asked",
+    "no-emotion-label": "no emotion label: the image is not in RAF-ML",
+    "officially-discarded": "not in the official RAF-CE",
+    "no-second-label": "no second emotion: its probability is 0",
+    "tie": "a tie decides the second emotion, dropped as asked",
+    "unmappable-pair": "the pair of emotions has no class (happily angry)",
+}
+INPUT_WORDS = {
+    "raf_ml": "RAF-ML",
+    "raf_au": "RAF-AU",
+    "rafce_emotions": "RAF-CE, emotions",
+    "rafce_aus": "RAF-CE, AUs",
+    "rafce_partition": "RAF-CE, partition",
+    "lab": "laboratory table",
+}
+N_LARGEST = 15
+
+
+def records(frame: pd.DataFrame) -> Iterable[Any]:
+    """The rows of a frame as named tuples; the stubs know too little of their types."""
+    return frame.itertuples()
+
+
+def funnel_grid(dataset: Dataset) -> Grid:
+    """How many images came in, were left out for which reason, and stayed."""
+    counts = dataset.manifest["counts"]
+    rows = [
+        (f"lines in {INPUT_WORDS[role]}", f"{n:,}")
+        for role, n in counts["input_lines"].items()
+        if role in ("raf_ml", "raf_au", "rafce_emotions")
+    ]
+    rows.append(("images joined by name", f"{counts['joined']:,}"))
+    rows += [(f"− {REASON_WORDS[reason]}", f"{n:,}") for reason, n in counts["discarded"].items()]
+    return Grid(
+        "From label files to images",
+        "From label files to images. Every image left out is listed with its reason in discarded.parquet.",
+        (Column("step"), Column("images", "number")),
+        rows,
+        ("images kept", f"{counts['kept']:,}"),
+    )
+
+
+def classes_grid(classes: pd.DataFrame) -> Grid:
+    """Images per emotion and partition, and the share of each emotion."""
+    rows = [
+        (
+            row.emotion,
+            *(f"{getattr(row, partition):,}" for partition in PARTITIONS),
+            f"{row.n:,}",
+            percent(row.share, 1),
+            between(row.ci_low, row.ci_high, 1),
+        )
+        for row in records(classes)
+    ]
+    sums = [f"{int(classes[column].sum()):,}" for column in (*PARTITIONS, "n")]
+    return Grid(
+        "Images per emotion and partition",
+        "Images per emotion and partition, and the share of each emotion among all of them.",
+        (
+            Column("emotion"),
+            *(Column(name, "number") for name in (*PARTITIONS, "all", "share, %", "95 % interval")),
+        ),
+        rows,
+        ("all", *sums, "100", ""),
+    )
+
+
+def certainty_grid(table: Table1) -> Grid:
+    """How many observed cells of each emotion are unsure, and the widest interval among them."""
+    return Grid(
+        "How sure each emotion's row is",
+        f"How sure each row of Table 1 is. Unsure: other categories have more than {100 - 100 * SURE:.0f} % of the "
+        "posterior; blanks are counted over all AUs, also those without a column. Widest: the observed AU with the "
+        "widest 95 % interval, in percent.",
+        (
+            Column("emotion"),
+            Column("images", "number"),
+            Column("observed AUs", "number"),
+            Column("of them unsure", "number"),
+            Column("blanks unsure", "number"),
+            Column("widest interval", "number"),
+        ),
+        [
+            _certainty_row(row.emotion, row.n or 0, row.cells.values(), row.observed())
+            for row in table.rows
+            if row.environment == "wild"
+        ],
+    )
+
+
+def _certainty_row(emotion: str, n: int, cells: Iterable[Any], observed: dict[int, Any]) -> tuple[str, ...]:
+    unsure = [cell for cell in cells if cell.unsure]
+    widest = max(observed.items(), key=lambda item: item[1].high - item[1].low, default=None)
+    return (
+        emotion,
+        f"{n:,}",
+        str(len(observed)),
+        str(sum(cell.observed for cell in unsure)),
+        str(sum(not cell.observed for cell in unsure)),
+        f"AU {widest[0]}: {widest[1].low:.0f} to {widest[1].high:.0f}" if widest else "–",
+    )
+
+
+def differences_grid(comparison: pd.DataFrame) -> Grid:
+    """The largest differences where the laboratory prints a figure."""
+    known = comparison[comparison["difference"].notna()]
+    order = known["difference"].abs().sort_values(ascending=False, kind="stable").index
+    rows = [
+        (
+            row.emotion,
+            au_label(row.au),
+            percent(row.wild),
+            between(row.wild_ci_low, row.wild_ci_high),
+            percent(row.lab),
+            between(row.lab_ci_low, row.lab_ci_high),
+            points(row.difference),
+            f"{points(row.ci_low)} to {points(row.ci_high)}",
+            q_value(row.q),
+        )
+        for row in records(known.loc[order].head(N_LARGEST))
+    ]
+    heads = ("wild, %", "95 % interval", "lab, %", "95 % interval", "difference", "95 % interval", "q")
+    return Grid(
+        "Largest differences between wild and laboratory",
+        f"The {len(rows)} largest of {len(known)} differences, wild minus laboratory, in percentage points "
+        "(Newcombe's interval, Fisher's exact test, Benjamini–Hochberg q).",
+        (Column("emotion"), Column("AU"), *(Column(head, "number") for head in heads)),
+        rows,
+    )
+
+
+def surpassed_grid(comparison: pd.DataFrame) -> Grid:
+    """The blanks of the laboratory whose bound of 20 % the wild surpasses."""
+    blank = comparison[(comparison["test"] == "binomial") & (comparison["q"] < SIGNIFICANT)]
+    rows = [
+        (
+            row.emotion,
+            au_label(row.au),
+            percent(row.wild),
+            between(row.wild_ci_low, row.wild_ci_high),
+            q_value(row.q),
+        )
+        for row in records(blank.sort_values("wild", ascending=False, kind="stable").head(N_LARGEST))
+    ]
+    return Grid(
+        "Laboratory blanks that the wild surpasses",
+        f"Where the laboratory prints nothing, the wild is above 20 % in {len(blank)} cells (one-sided exact test, "
+        f"q < {SIGNIFICANT}); the {len(rows)} highest.",
+        (
+            Column("emotion"),
+            Column("AU"),
+            *(Column(head, "number") for head in ("wild, %", "95 % interval", "q")),
+        ),
+        rows,
+    )
+
+
+def classifiers_grid(summary: pd.DataFrame) -> Grid:
+    """How well each classifier tells the emotion from the true AUs."""
+    rows = [
+        (
+            row.classifier,
+            f"{row.correct:,} of {row.n:,}",
+            percent(row.accuracy, 1),
+            between(row.accuracy_low, row.accuracy_high, 1),
+            percent(row.uar, 1),
+            between(row.uar_low, row.uar_high, 1),
+            f"{row.ties:,}",
+        )
+        for row in records(summary)
+    ]
+    heads = ("correct", "accuracy, %", "95 % interval", "UAR, %", "95 % interval", "ties")
+    return Grid(
+        "AUs alone as a classifier",
+        f"What the true AUs tell of the emotion, over {summary['n_emotions'].max()} emotions with test images. Ties: "
+        "images whose best emotion is not the only best; they get the first.",
+        (Column("classifier"), *(Column(head, "number") for head in heads)),
+        rows,
+    )
+
+
+def pairs_grid(pairs: pd.DataFrame, emotions: Sequence[str], aus: Sequence[int]) -> Grid:
+    """The surest pair among some AUs, for each emotion, that shows together more often than by chance."""
+    among = pairs["au_1"].isin(aus) & pairs["au_2"].isin(aus)
+    sure = pairs[among & (pairs["log_odds_low"] > 0)].rename(columns={"count": "n_both"})
+    sure = sure.sort_values("log_odds_low", ascending=False, kind="stable")
+    best = {row.emotion: row for row in records(sure.drop_duplicates("emotion"))}
+    rows = [_pair_row(best[emotion]) for emotion in emotions if emotion in best]
+    heads = ("images with both", "%", "95 % interval", "by chance, %", "φ")
+    return Grid(
+        "Pairs of AUs that go together",
+        "The pair of observed AUs of each emotion that surest goes together (largest lower bound of the odds ratio). "
+        "By chance: what independent AUs would give.",
+        (Column("emotion"), Column("AU"), Column("and AU"), *(Column(head, "number") for head in heads)),
+        rows,
+    )
+
+
+def _pair_row(row: Any) -> tuple[str, ...]:
+    return (
+        row.emotion,
+        au_label(row.au_1),
+        au_label(row.au_2),
+        f"{row.n_both:,} of {row.n:,}",
+        percent(row.frequency),
+        between(row.ci_low, row.ci_high),
+        percent(row.expected),
+        f"{row.phi:.2f}",
+    )
+
+
+def lips_grid(sides: pd.DataFrame) -> Grid:
+    """How often an AU shows on one lip only, for those that ever do."""
+    lips = sides[sides["place"].isin(["top lip", "bottom lip"]) & (sides["count"] > 0)]
+    lips = lips.rename(columns={"count": "n_there"})  # count is a method of the rows' tuples
+    rows = [
+        (
+            au_label(row.au),
+            row.place,
+            f"{row.n_there:,} of {row.n:,}",
+            percent(row.frequency, 1),
+            between(row.ci_low, row.ci_high, 1),
+        )
+        for row in records(lips)
+    ]
+    return Grid(
+        "AUs on one lip only",
+        "AUs that show on one lip only, among the images that show them.",
+        (
+            Column("AU"),
+            Column("where"),
+            *(Column(head, "number") for head in ("images", "%", "95 % interval")),
+        ),
+        rows,
+    )
+
+
+def inputs_grid(dataset: Dataset) -> Grid:
+    """The files that the dataset was built from."""
+    return Grid(
+        "Input files",
+        "The files that this dataset was built from.",
+        (Column("input"), Column("file"), Column("lines", "number"), Column("SHA-256")),
+        [
+            (INPUT_WORDS[role], entry["file"], f"{entry['lines']:,}", entry["sha256"])
+            for role, entry in dataset.manifest["inputs"].items()
+        ],
+    )
+
+
+def sentence_row(record: Mapping[Hashable, Any]) -> dict[str, str]:
+    """A sentence with its answers, their style classes, and the interval in words."""
+    low, high = record["ci_low"], record["ci_high"]
+    return {
+        **{
+            name: str(record[name])
+            for name in ("place", "sentence", "paper", "printed", "dataset", "verdict")
+        },
+        "printed_class": verdict_class(record["printed_holds"]),
+        "dataset_class": verdict_class(record["dataset_holds"]),
+        "interval": "" if pd.isna(low) else f"{low:.2f}, {high:.2f}",
+    }
+
+
+def verdict_class(holds: object) -> str:
+    """The style class of an answer; none where a source cannot tell."""
+    if holds is pd.NA or holds is None:
+        return ""
+    return "holds" if holds else "fails"

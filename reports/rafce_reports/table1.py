@@ -1,0 +1,181 @@
+"""Table 1 of the paper: how often each action unit shows in each emotion, in the wild and in the laboratory."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import pandas as pd
+
+from rafce.dataset import Dataset
+from rafce.statistics import PROTOTYPICAL_FROM, VARIANT_FROM
+
+Records = Iterable[Mapping[str, Any]]
+
+SURE = 0.95
+SCOPE_WORDS = {
+    "all": "all images, test images included, as in the paper",
+    "train": "training images only",
+    "validation": "validation images only",
+    "test": "test images only",
+}
+
+
+@dataclass(frozen=True)
+class Cell:
+    """A percentage and what is known about it; interval, mass and counts are None for a laboratory figure."""
+
+    percent: float
+    category: str
+    low: float | None = None
+    high: float | None = None
+    mass: float | None = None
+    count: int | None = None
+    n: int | None = None
+
+    @property
+    def prototypical(self) -> bool:
+        """Whether it is printed bold."""
+        return self.category == "prototypical"
+
+    @property
+    def observed(self) -> bool:
+        """Whether the paper would print it: prototypical or variant."""
+        return self.category != "unobserved"
+
+    @property
+    def unsure(self) -> bool:
+        """Whether another category is left more than 5 % of the posterior."""
+        return self.mass is not None and self.mass < SURE
+
+    @property
+    def rounded(self) -> int:
+        """The percentage as printed; halves go up, from the counts where there are any."""
+        if self.count is None or not self.n:
+            return int(self.percent + 0.5)
+        return (200 * self.count + self.n) // (2 * self.n)
+
+
+class Row(NamedTuple):
+    """One printed row; `n` is the number of images, None for the laboratory."""
+
+    emotion: str
+    environment: str
+    n: int | None
+    cells: Mapping[int, Cell]
+
+    def observed(self) -> dict[int, Cell]:
+        """The cells that the paper would print, in the order of the AUs."""
+        return {au: cell for au, cell in sorted(self.cells.items()) if cell.observed}
+
+
+@dataclass(frozen=True)
+class Table1:
+    """The whole table: its rows as printed, its columns, and the environment that each exclusive AU belongs to."""
+
+    scope: str
+    rows: tuple[Row, ...]
+    aus: tuple[int, ...]
+    exclusive: Mapping[int, str]
+
+    def of(self, environment: str) -> dict[str, Row]:
+        """The rows of one environment by emotion."""
+        return {row.emotion: row for row in self.rows if row.environment == environment}
+
+    def seen(self, environment: str) -> tuple[int, ...]:
+        """The AUs that are observed in at least one emotion of an environment."""
+        rows = self.of(environment).values()
+        return tuple(au for au in self.aus if any(au in row.observed() for row in rows))
+
+    def only(self, environment: str) -> tuple[int, ...]:
+        """The AUs that are observed in this environment and in no emotion of the other."""
+        return tuple(au for au in self.aus if self.exclusive.get(au) == environment)
+
+    @property
+    def has_lab(self) -> bool:
+        """Whether there is a laboratory table to compare with."""
+        return any(row.environment == "lab" for row in self.rows)
+
+
+def category_of(percent: float) -> str:
+    """The paper's rule for a printed percentage: prototypical from 70, variant from 20, else unobserved."""
+    if percent >= 100 * PROTOTYPICAL_FROM:
+        return "prototypical"
+    return "variant" if percent >= 100 * VARIANT_FROM else "unobserved"
+
+
+def table1(dataset: Dataset, scope: str) -> Table1:
+    """Table 1 of a dataset, counted in one scope; rows in the order of the emotion ids, wild before lab."""
+    wild = wild_rows(dataset.au_statistics.to_pylist(), dataset.emotions, scope)
+    lab = lab_rows(dataset.lab_statistics.to_pylist(), dataset.emotions)
+    rows = [row for emotion in dataset.emotions for row in (wild[emotion], lab.get(emotion)) if row]
+    wild_aus, lab_aus = ({au for row in side.values() for au in row.observed()} for side in (wild, lab))
+    exclusive = dict.fromkeys(wild_aus - lab_aus, "wild") | dict.fromkeys(lab_aus - wild_aus, "lab")
+    return Table1(scope, tuple(rows), tuple(sorted(wild_aus | lab_aus)), exclusive if lab else {})
+
+
+def wild_rows(statistics: Records, emotions: Sequence[str], scope: str) -> dict[str, Row]:
+    """The dataset's own rows; an emotion without images in the scope has n = 0 and no cells."""
+    cells: dict[str, dict[int, Cell]] = {emotion: {} for emotion in emotions}
+    for record in statistics:
+        if record["scope"] == scope and record["n"] > 0:
+            cells[record["emotion"]][record["au"]] = wild_cell(record)
+    return {
+        emotion: Row(emotion, "wild", max((cell.n or 0 for cell in row.values()), default=0), row)
+        for emotion, row in cells.items()
+    }
+
+
+def wild_cell(record: Mapping[str, Any]) -> Cell:
+    """The cell of one row of `au_statistics.parquet`."""
+    return Cell(
+        percent=100 * record["frequency"],
+        category=record["category"],
+        low=100 * record["ci_low"],
+        high=100 * record["ci_high"],
+        mass=record[f"p_{record['category']}"],
+        count=record["count"],
+        n=record["n"],
+    )
+
+
+def lab_rows(lab: Records, emotions: Sequence[str]) -> dict[str, Row]:
+    """The laboratory rows of the emotions that it knows."""
+    cells: dict[str, dict[int, Cell]] = {}
+    for record in lab:
+        cell = Cell(record["percent"], category_of(record["percent"]))
+        cells.setdefault(record["emotion"], {})[record["au"]] = cell
+    return {emotion: Row(emotion, "lab", None, cells[emotion]) for emotion in emotions if emotion in cells}
+
+
+def tidy(table: Table1) -> pd.DataFrame:
+    """The observed cells, a row each, in the printed order; percent is not rounded, a lab cell has no interval."""
+    records = [
+        (row.emotion, row.environment, au, cell.percent, cell.low, cell.high, cell.category)
+        for row in table.rows
+        for au, cell in row.observed().items()
+    ]
+    columns = ["emotion", "environment", "au", "percent", "ci_low", "ci_high", "category"]
+    frame = pd.DataFrame(records, columns=columns)
+    return frame.astype({"au": "int16", "percent": "float64", "ci_low": "float64", "ci_high": "float64"})
+
+
+def caption(table: Table1) -> list[str]:
+    """What the table shows and how to read it, a sentence an item; without marks, so that any format can print it."""
+    where = "in the wild, and of subjects in the laboratory," if table.has_lab else "in the wild"
+    lines = [
+        f"Percent of images {where} that show an action unit (AU), for each emotion.",
+        f"Counted on {SCOPE_WORDS[table.scope]}; n is the number of images.",
+        "Only observed AUs (20 % and more) are printed; prototypical ones (70 % and more) are bold.",
+    ]
+    if table.has_lab:
+        lines.append(
+            "Underlined: AUs observed in one environment only, red in the wild, blue in the laboratory. "
+            "The laboratory's blanks are unknown, not zero."
+        )
+    else:
+        lines.append("There is no laboratory table to compare with.")
+    lines.append(
+        f"† marks a cell whose category (prototypical, variant, unobserved) is less than {100 * SURE:.0f} % sure "
+        "(posterior under Jeffreys' prior); alone, it marks an unprinted AU that may be observed after all."
+    )
+    return lines

@@ -1,0 +1,123 @@
+"""Table 1 as Markdown and as LaTeX."""
+
+from collections.abc import Iterator
+
+from rafce_reports.table1 import Cell, Row, Table1, caption
+
+LATEX_HEAD = r"""% Needs in the preamble: \usepackage{booktabs} and \usepackage{xcolor}.
+% Compiles alone (pdflatex table1.tex) and inside a paper (\input{table1}).
+\makeatletter
+\newif\ifrafcealone
+\ifx\@nodocument\relax\rafcealonefalse\else\rafcealonetrue\fi
+\makeatother
+\ifrafcealone
+\documentclass{article}
+\usepackage[a4paper,landscape,margin=15mm]{geometry}
+\usepackage{booktabs}
+\usepackage{xcolor}
+\pagestyle{empty}
+\begin{document}
+\fi
+\definecolor{rafcewild}{HTML}{B2182B}
+\definecolor{rafcelab}{HTML}{2166AC}
+"""
+LATEX_FOOT = r"""\ifrafcealone\def\rafceend{\end{document}}\else\let\rafceend\relax\fi
+\rafceend
+"""
+LATEX_SPECIAL = str.maketrans(
+    {
+        "\\": r"\textbackslash{}",
+        "&": r"\&",
+        "%": r"\%",
+        "$": r"\$",
+        "#": r"\#",
+        "_": r"\_",
+        "{": r"\{",
+        "}": r"\}",
+        "~": r"\textasciitilde{}",
+        "^": r"\textasciicircum{}",
+        "†": r"$^\dagger$",
+    }
+)
+
+
+def markdown(table: Table1) -> str:
+    """A pipe table under its caption; bold prototypical, underlined exclusive (Markdown has no colours)."""
+    heads = ["emotion", "n", *(_marked(str(au), au in table.exclusive) for au in table.aus)]
+    rules = [":---", *["---:"] * (len(heads) - 1)]
+    rows = [[_label(row), _size(row), *_markdown_cells(table, row)] for row in table.rows]
+    grid = "\n".join(f"| {' | '.join(cells)} |" for cells in (heads, rules, *rows))
+    return f"**Table 1.** {' '.join(caption(table))}\n\n{grid}\n"
+
+
+def _marked(text: str, exclusive: bool) -> str:
+    return f"<ins>{text}</ins>" if exclusive else text
+
+
+def _label(row: Row) -> str:
+    return row.emotion if row.environment == "wild" else f"{row.emotion}, lab"
+
+
+def _size(row: Row) -> str:
+    return "" if row.n is None else f"{row.n:,}"
+
+
+def _markdown_cells(table: Table1, row: Row) -> Iterator[str]:
+    for au in table.aus:
+        cell = row.cells.get(au)
+        text = ""
+        if cell and cell.observed:
+            text = f"**{cell.rounded}**" if cell.prototypical else str(cell.rounded)
+        yield _marked(text, bool(text) and au in table.exclusive) + ("†" if cell and cell.unsure else "")
+
+
+def latex(table: Table1) -> str:
+    """A `table*` in booktabs style that compiles alone as well as inside a paper."""
+    columns = "@{}lr" + "r" * len(table.aus) + "@{}"
+    heads = [r"\textbf{emotion}", "$n$", *(_latex_head(table, au) for au in table.aus)]
+    lines = [
+        r"\begin{table*}",
+        r"\centering\footnotesize\setlength{\tabcolsep}{3pt}",
+        rf"\begin{{tabular}}{{{columns}}}",
+        r"\toprule",
+        " & ".join(heads) + r" \\",
+        *_latex_rows(table),
+        r"\bottomrule",
+        r"\end{tabular}",
+        rf"\caption{{{' '.join(caption(table)).translate(LATEX_SPECIAL)}}}",
+        r"\label{tab:au-frequencies}",
+        r"\end{table*}",
+    ]
+    return LATEX_HEAD + "\n".join(lines) + "\n" + LATEX_FOOT
+
+
+def _latex_head(table: Table1, au: int) -> str:
+    # the box gives all columns the same width, whatever stands below
+    head = _coloured(rf"\textbf{{{au}}}", table.exclusive.get(au))
+    return rf"\makebox[1.6em][r]{{{head}}}"
+
+
+def _coloured(text: str, environment: str | None) -> str:
+    if environment is None:
+        return text
+    return rf"\textcolor{{rafce{environment}}}{{\underline{{{text}}}}}"
+
+
+def _latex_rows(table: Table1) -> Iterator[str]:
+    for row in table.rows:
+        if row.environment == "wild":
+            yield r"\midrule[0.2pt]"
+        name = row.emotion.translate(LATEX_SPECIAL) if row.environment == "wild" else r"\quad in the lab"
+        cells = (_latex_cell(row.cells.get(au), table.exclusive.get(au)) for au in table.aus)
+        yield " & ".join([name, _size(row), *cells]) + r" \\"
+
+
+def _latex_cell(cell: Cell | None, exclusive: str | None) -> str:
+    if cell is None:
+        return ""
+    # \rlap takes no room, so that the figures of a column stay under each other
+    mark = r"\rlap{$^\dagger$}" if cell.unsure else ""
+    if not cell.observed:
+        return mark and r"$^\dagger$"
+    text = rf"\textbf{{{cell.rounded}}}" if cell.prototypical else str(cell.rounded)
+    return _coloured(text, exclusive) + mark
