@@ -36,11 +36,6 @@ def option(default: Any, group: str, help: str, **limits: Any) -> Any:
 class Config:
     """The options of one run; ConfigError names every value that is not allowed."""
 
-    dataset: str = option("rafce-data", DATA, "Dataset folder written by `rafce build`.")
-    images: str = option(
-        "", DATA, "Folder of the images, if not the one that the dataset names.", metavar="DIR"
-    )
-
     method: str = option(
         "mml",
         METHOD,
@@ -102,6 +97,10 @@ class Config:
         "rgb", NETWORK, "Channel order that the weights expect.", choices=("rgb", "bgr")
     )
 
+    dataset: str = option("rafce-data", DATA, "Dataset folder written by `rafce build`.")
+    images: str = option(
+        "", DATA, "Folder of the images, if not the one that the dataset names.", metavar="DIR"
+    )
     batch_size: int = option(
         16, DATA, "Images in a training batch, and in a validation batch of the meta net.", least=2
     )

@@ -44,8 +44,8 @@ class Screen(Protocol):
     def decoding(self, done: int, total: int) -> None:
         """So many images are decoded for the cache."""
 
-    def begin(self, config: Config, steps: int, weights: str | None) -> None:
-        """Training begins or goes on, with so many steps an epoch, and this came of the backbone's weights."""
+    def begin(self, config: Config, terms: tuple[str, ...], steps: int) -> None:
+        """Training begins or goes on: these losses, so many steps an epoch."""
 
     def step(self, standing: Standing) -> None:
         """A step is done."""
@@ -102,6 +102,8 @@ def _train(config: Config, folder: Path, material: Material, screen: Screen, sig
     source = config.weights if is_new else "none"  # a checkpoint has them already
     net, report = make_net(replace(config, weights=source), material.data)
     learner = make_learner(config, net.to(material.device), material.data)
+    if report:
+        screen.note(f"{config.weights}: {report}")
     if is_new:
         facts = {**_identity(material), "weights": str(report) if report else None}
         standing = Standing(Sums.zero(len(learner.method.terms), len(material.data.emotions)))
@@ -111,7 +113,7 @@ def _train(config: Config, folder: Path, material: Material, screen: Screen, sig
         _check_same(folder, state, material)
         learner.load_state_dict(state.pop("learner"))
         standing = loop.standing_from(state.pop("standing"))
-        screen.begin(config, feed.steps, state["weights"])
+        screen.begin(config, learner.method.terms, feed.steps)
         with closing(Events(folder, standing.history)) as events:
             hooks = _Hooks(folder, config, material, learner, state, screen, signals, events)
             loop.train(learner, feed, config, standing, hooks)

@@ -74,6 +74,29 @@ def release(tmp_path: Path) -> ReleaseWriter:
     return write
 
 
+@pytest.fixture(scope="session")
+def tiny_dataset(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A dataset folder with 59 images of coloured noise, 32 × 32 pixels: enough to train on, and nothing to learn."""
+    import numpy as np
+    from PIL import Image
+
+    from rafce.build import BuildOptions, build_dataset
+    from rafce_fixtures.labels import generate
+    from rafce_fixtures.release import write_release
+
+    root = tmp_path_factory.mktemp("tiny")
+    release = generate(60, seed=0)
+    write_release(release, root)
+    random = np.random.default_rng(0)
+    aligned = root / "RAF-AU" / "aligned"
+    aligned.mkdir()
+    for row in release.raf_au:
+        pixels = random.integers(0, 256, (32, 32, 3), dtype=np.uint8)
+        Image.fromarray(pixels).save(aligned / row.image.replace(".jpg", "_aligned.jpg"))
+    build_dataset(BuildOptions(raf_ml=root / "RAF-ML", raf_au=root / "RAF-AU", out=root / "data"))
+    return root / "data"
+
+
 def put(path: Path, content: Mapping[str, Any] | str | bytes) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     text = label_text(content) if isinstance(content, Mapping) else content

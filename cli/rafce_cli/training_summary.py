@@ -1,0 +1,73 @@
+"""What `rafce-train run` says when it is done: the test figures with intervals, each emotion, where the files lie."""
+
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+
+from rafce_reports.confusion import write_confusion
+
+REPORT = "report"
+Json = dict[str, Any]
+
+
+def write_report(metrics: Json, run: Path) -> None:
+    """Draw the pictures of a run into its folder."""
+    write_confusion(metrics["test"], run / REPORT)
+
+
+def print_summary(metrics: Json, run: Path) -> None:
+    """Print the test figures; the last lines are the picture of the confusion matrix and the run folder."""
+    console = Console(highlight=False)
+    console.print(emotion_table(metrics["test"]["emotions"]))
+    for line in (
+        *headline(metrics),
+        f"confusion matrix: {run / REPORT / 'confusion.png'}",
+        f"run folder: {run}",
+    ):
+        console.print(line, soft_wrap=True, markup=False)
+
+
+def emotion_table(emotions: list[Json]) -> Table:
+    """Recall of each emotion with its support and 95 % interval."""
+    table = Table(title="Test images", title_justify="left")
+    table.add_column("emotion", no_wrap=True)
+    for name in ("n", "recall %", "95 % interval"):
+        table.add_column(name, justify="right")
+    for row in emotions:
+        table.add_row(
+            row["emotion"], f"{row['support']:,}", _percent(row["recall"]["value"]), _interval(row["recall"])
+        )
+    return table
+
+
+def headline(metrics: Json) -> list[str]:
+    """The figures over all test images, the majority class beside them."""
+    test, majority, selected = metrics["test"], metrics["majority"], metrics["selected"]
+    picked = {"uar": "UAR", "accuracy": "accuracy"}[selected["by"]]
+    always = f"always {majority['emotion']}:"
+    lines = [
+        f"{metrics['method']}, epoch {selected['epoch']} (validation {picked} {_percent(selected['validation'])} %), "
+        f"{test['n']:,} test images, 95 % intervals",
+        f"accuracy     {_rate(test['accuracy'])}   {always} {_percent(majority['accuracy']['value'])} %",
+        f"UAR          {_rate(test['uar'])}   {always} {_percent(majority['uar'])} %",
+        f"macro-F1     {_rate(test['macro_f1'])}",
+    ]
+    if aus := test["action_units"]:
+        lines.append(f"AU macro-F1  {_rate(aus['macro_f1'])}   over {aus['n_aus']} AUs")
+    return lines
+
+
+def _rate(figure: Json) -> str:
+    return f"{_percent(figure['value'])} % ({_interval(figure)})"
+
+
+def _interval(figure: Json) -> str:
+    return (
+        "–" if figure["ci_low"] is None else f"{_percent(figure['ci_low'])} to {_percent(figure['ci_high'])}"
+    )
+
+
+def _percent(share: float | None) -> str:
+    return "–" if share is None else f"{100 * share:.1f}"
