@@ -179,22 +179,32 @@ def _order_lids(points_P2: FloatArray) -> None:
         points_P2[upper, 1] = min(points_P2[upper, 1], points_P2[lower, 1])
 
 
-def points(points_P2: FloatArray, names: Iterable[str]) -> FloatArray:
+@cache
+def _rows(names: tuple[str, ...]) -> npt.NDArray[np.intp]:
+    return np.array([_INDEX[name] for name in names])
+
+
+@cache
+def _side_rows(side: str, names: tuple[str, ...]) -> npt.NDArray[np.intp]:
+    prefix = {"L": "left_", "R": "right_"}[side]
+    return _rows(tuple(name if name in MIDLINE_POINTS else prefix + name for name in names))
+
+
+def points(points_P2: FloatArray, *names: str) -> FloatArray:
     """Landmarks by name, in that order, shape (N, 2)."""
-    found: FloatArray = points_P2[[_INDEX[name] for name in names]]
+    found: FloatArray = points_P2[_rows(names)]
     return found
 
 
-def side_points(points_P2: FloatArray, side: str, names: Iterable[str]) -> FloatArray:
+def side_points(points_P2: FloatArray, side: str, *names: str) -> FloatArray:
     """Landmarks of one half ("L" or "R"), midline ones among them, in that order, shape (N, 2)."""
-    prefix = {"L": "left_", "R": "right_"}[side]
-    return points(points_P2, (name if name in MIDLINE_POINTS else prefix + name for name in names))
+    found: FloatArray = points_P2[_side_rows(side, names)]
+    return found
 
 
 def across(points_P2: FloatArray, *names: str) -> FloatArray:
     """A line from right to left over the midline, through paired landmarks, outermost first, and a midline one."""
-    right_N2 = side_points(points_P2, "R", names)
-    return np.concatenate((right_N2, side_points(points_P2, "L", names[-2::-1])))
+    return np.concatenate((side_points(points_P2, "R", *names), side_points(points_P2, "L", *names[-2::-1])))
 
 
 @cache
@@ -222,7 +232,7 @@ def smooth(line_N2: FloatArray, per_segment: int = 8, closed: bool = False) -> F
 def lids(points_P2: FloatArray, side: str) -> tuple[FloatArray, FloatArray]:
     """The edges of the upper and the lower lid of one eye as smooth lines from the nose outwards."""
     upper, lower = (
-        smooth(side_points(points_P2, side, ("eye_inner", f"{lid}_inner", lid, f"{lid}_outer", "eye_outer")))
+        smooth(side_points(points_P2, side, "eye_inner", f"{lid}_inner", lid, f"{lid}_outer", "eye_outer"))
         for lid in ("lid_upper", "lid_lower")
     )
     return upper, lower
@@ -231,13 +241,13 @@ def lids(points_P2: FloatArray, side: str) -> tuple[FloatArray, FloatArray]:
 def brow(points_P2: FloatArray, side: str) -> FloatArray:
     """The middle of one brow as a smooth line from the nose outwards."""
     names = ("brow_inner", "brow_inner_mid", "brow_arch", "brow_outer_mid", "brow_outer")
-    return smooth(side_points(points_P2, side, names))
+    return smooth(side_points(points_P2, side, *names))
 
 
 def head(points_P2: FloatArray) -> FloatArray:
     """The outline of the head as a closed smooth line."""
     names = ("jaw_chin", "jaw_angle", "jaw_upper", "cheekbone", "temple", "head_side", "head_top", "crown")
-    return smooth(np.concatenate((across(points_P2, *names), points(points_P2, ["chin"]))), closed=True)
+    return smooth(np.concatenate((across(points_P2, *names), points(points_P2, "chin"))), closed=True)
 
 
 class Mouth(NamedTuple):
@@ -270,8 +280,8 @@ def teeth(points_P2: FloatArray, neutral_P2: FloatArray = NEUTRAL_P2) -> tuple[F
     The upper teeth stay with the skull, the lower ones go with the chin.
     """
     lips = mouth(points_P2)
-    line = points(neutral_P2, ["lip_upper_inner"])[0, 1]
-    jaw = points(points_P2, ["chin"])[0, 1] - points(neutral_P2, ["chin"])[0, 1]
+    line = points(neutral_P2, "lip_upper_inner")[0, 1]
+    jaw = points(points_P2, "chin")[0, 1] - points(neutral_P2, "chin")[0, 1]
     upper_N2, lower_N2 = lips.upper_inner_M2, lips.lower_inner_M2
     upper_end = np.clip(line + _UPPER_TEETH_END, upper_N2[:, 1], np.maximum(lower_N2[:, 1], upper_N2[:, 1]))
     lower_start = np.clip(
@@ -299,7 +309,7 @@ def creases(action: Action, points_P2: FloatArray) -> list[ShownCrease]:
             if strength > 0:
                 line_N2 = np.array(crease.line) * (1 if side == "L" else -1, 1)
                 if crease.anchor is not None:
-                    line_N2 = line_N2 + side_points(points_P2, side, [crease.anchor])
+                    line_N2 = line_N2 + side_points(points_P2, side, crease.anchor)
                 found.append(ShownCrease(line_N2, strength))
     return found
 
@@ -322,7 +332,7 @@ def regions(
     sides = SIDES if side is None else (side,)
     groups = [[each] for each in sides] if unit.paired else [list(sides)]
     return tuple(
-        _bounding_box(np.concatenate([side_points(face, each, names) for face in faces for each in group]))
+        _bounding_box(np.concatenate([side_points(face, each, *names) for face in faces for each in group]))
         for group in groups
     )
 

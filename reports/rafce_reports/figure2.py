@@ -241,8 +241,8 @@ def _draw_face(axes: Axes, panel: Panel, points_P2: FloatArray, actions: Sequenc
 
 
 def _draw_neck_and_ear(axes: Axes, panel: Panel, points_P2: FloatArray, side: str) -> None:
-    _line(axes, panel, geometry.side_points(points_P2, side, ("neck_top", "neck_bottom")), 0.7)
-    ear_N2 = geometry.side_points(points_P2, side, ("temple", "temple", "cheekbone", "cheekbone"))
+    _line(axes, panel, geometry.side_points(points_P2, side, "neck_top", "neck_bottom"), 0.7)
+    ear_N2 = geometry.side_points(points_P2, side, "temple", "temple", "cheekbone", "cheekbone")
     outwards = 1 if side == "L" else -1
     ear_N2 = ear_N2 + np.array([(0, 0.10), (0.05, 0.06), (0.04, -0.02), (0, 0.02)]) * (outwards, 1)
     _area(axes, panel, geometry.smooth(ear_N2, closed=True), _SKIN, 0.7)
@@ -260,14 +260,14 @@ def _draw_head(axes: Axes, panel: Panel, points_P2: FloatArray) -> None:
 def _draw_eye(axes: Axes, panel: Panel, points_P2: FloatArray, side: str) -> None:
     upper_M2, lower_M2 = geometry.lids(points_P2, side)
     white = _area(axes, panel, np.concatenate((upper_M2, lower_M2[::-1])), "white", 0.0)
-    iris_12 = geometry.side_points(points_P2, side, ["iris"])
+    iris_12 = geometry.side_points(points_P2, side, "iris")
     turn_M = np.linspace(0, 2 * np.pi, 40)
     circle_M2 = np.column_stack((np.cos(turn_M), np.sin(turn_M)))
     for radius, colour in ((0.062, "#8494a0"), (0.028, "#202020")):
         _area(axes, panel, iris_12 + radius * circle_M2, colour, 0.0).set_clip_path(white)
     _line(axes, panel, lower_M2, 0.5)
     _line(axes, panel, upper_M2, 1.1)
-    crease_N2 = geometry.side_points(points_P2, side, ("crease_inner", "crease", "crease_outer"))
+    crease_N2 = geometry.side_points(points_P2, side, "crease_inner", "crease", "crease_outer")
     _line(axes, panel, geometry.smooth(crease_N2), 0.45, _SOFT_INK)
 
 
@@ -276,7 +276,7 @@ def _draw_brow_and_nose(axes: Axes, panel: Panel, points_P2: FloatArray, side: s
     half_M = np.interp(np.linspace(0, 1, len(brow_M2)), (0, 0.15, 0.6, 1), (0.014, 0.030, 0.026, 0.004))
     half_M2 = np.column_stack((np.zeros_like(half_M), half_M))
     _area(axes, panel, np.concatenate((brow_M2 - half_M2, (brow_M2 + half_M2)[::-1])), _BROW, 0.0)
-    wing_N2 = geometry.side_points(points_P2, side, ("nose_side", "nose_wing", "nostril", "nose_base"))
+    wing_N2 = geometry.side_points(points_P2, side, "nose_side", "nose_wing", "nostril", "nose_base")
     _line(axes, panel, geometry.smooth(wing_N2)[8:], 0.7)
 
 
