@@ -68,7 +68,7 @@ def cached_images(
     n_bytes = size * size * 3
     if not _is_whole(entry, len(paths), n_bytes):
         _build_alone(entry, paths, size, progress)
-    bad = _read_bad(entry)
+    bad = tuple(BadImage(row, str(paths[row]), reason) for row, reason in _read_bad(entry))
     if on_bad_image != "drop" or len(bad) == len(paths):
         raise_all([f"{image.path}: {image.reason}" for image in bad], ImageError)
     n_good = len(paths) - len(bad)
@@ -119,12 +119,14 @@ def _is_whole(entry: Path, n_images: int, n_bytes: int) -> bool:
     """Renaming makes an entry whole or absent; the size shows one that was damaged later."""
     try:
         return (entry / PIXELS).stat().st_size == (n_images - len(_read_bad(entry))) * n_bytes
-    except (OSError, ValueError):
+    except (OSError, ValueError, TypeError):
         return False
 
 
-def _read_bad(entry: Path) -> tuple[BadImage, ...]:
-    return tuple(BadImage(*image) for image in json.loads((entry / BAD_IMAGES).read_text(encoding="utf-8")))
+def _read_bad(entry: Path) -> list[tuple[int, str]]:
+    """Row and reason of the bad images; not where they lay, since that may have changed."""
+    bad = json.loads((entry / BAD_IMAGES).read_text(encoding="utf-8"))
+    return [(int(row), str(reason)) for row, reason in bad]
 
 
 def _build_alone(entry: Path, paths: Sequence[Path], size: int, progress: Progress) -> None:
@@ -154,8 +156,10 @@ def _build(entry: Path, paths: Sequence[Path], size: int, progress: Progress) ->
         shutil.rmtree(partial, ignore_errors=True)
 
 
-def _decode_all(file: BinaryIO, paths: Sequence[Path], size: int, progress: Progress) -> list[BadImage]:
-    """Append every good image to the file, in order; writing, not mapping, so that a full disk is an OSError."""
+def _decode_all(
+    file: BinaryIO, paths: Sequence[Path], size: int, progress: Progress
+) -> list[tuple[int, str]]:
+    """Append every good image to the file, in order, and return the bad ones; writing, not mapping, so that a full disk is an OSError."""
     bad = []
 
     def decoded(path: Path) -> ByteArray | str:
@@ -170,7 +174,7 @@ def _decode_all(file: BinaryIO, paths: Sequence[Path], size: int, progress: Prog
             chunk = paths[start : start + CHUNK]
             for row, image in enumerate(threads.map(decoded, chunk), start):
                 if isinstance(image, str):
-                    bad.append(BadImage(row, str(paths[row]), image))
+                    bad.append((row, image))
                 else:
                     file.write(image.data)
             progress(start + len(chunk), len(paths))

@@ -148,6 +148,15 @@ def test_images_may_move_when_their_times_are_kept(tmp_path, monkeypatch):
     build(moved, tmp_path / "cache")
 
 
+def test_bad_images_are_named_where_they_lie_now(tmp_path):
+    paths = write_pictures(tmp_path / "faces", 2)
+    paths[1].write_bytes(b"")
+    build(paths, tmp_path / "cache", on_bad_image="drop")
+    (tmp_path / "faces").rename(tmp_path / "elsewhere")
+    moved = [tmp_path / "elsewhere" / path.name for path in paths]
+    assert build(moved, tmp_path / "cache", on_bad_image="drop").bad[0].path == str(moved[1])
+
+
 def test_the_cache_lies_beside_the_dataset(tmp_path, monkeypatch):
     assert cache_folder(tmp_path / "rafce-data") == tmp_path / "rafce-data.cache"
     monkeypatch.chdir(tmp_path)
