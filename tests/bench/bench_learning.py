@@ -1,0 +1,151 @@
+"""Do the methods learn? Look-alike faces, a backbone that knows landmarks only, and the table that RESULTS.md shows.
+
+Everything lies below one folder and is reused or resumed when the script is started again.
+"""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import click
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from rafce.au_classifiers import Images, try_classifiers
+from rafce.dataset import read_dataset
+
+BIN = Path(sys.executable).parent
+RUN_OPTIONS = (
+    *("--backbone", "resnet18", "--image-size", "48", "--batch-size", "32", "--epochs", "8"),
+    *("--lr-backbone", "0.01", "--momentum", "0.9", "--weight-decay", "5e-4", "--schedule", "cosine"),
+    *("--reduction", "mean", "--rho-au", "1"),
+)
+METHODS = ("stl", "mtl", "mml")
+ENOUGH_POSITIVES = 150
+PERMUTED = "rafce-permuted"
+
+
+def call(*command: object, folder: Path) -> None:
+    """Run one command of this environment below the folder, its output on the screen."""
+    program, *arguments = map(str, command)
+    subprocess.run([str(BIN / program), *arguments], cwd=folder, check=True)
+
+
+def prepare(folder: Path, images: int, landmarks: int) -> None:
+    """Faces with labels, other faces with landmarks, the dataset, its permuted twin and the backbone."""
+    if not (folder / "look-alike").exists():
+        call("rafce", "synth", "--out", "look-alike", "--images", images, "--seed", 0, folder=folder)
+    if not (folder / "landmarks").exists():
+        call("rafce", "synth", "--out", "landmarks", "--landmarks", landmarks, "--seed", 1, folder=folder)
+    if not (folder / "rafce-data").exists():
+        inputs = ("--raf-ml", "look-alike/RAF-ML", "--raf-au", "look-alike/RAF-AU")
+        call("rafce", "build", *inputs, folder=folder)
+        call("rafce", "build", *inputs, "--out", PERMUTED, folder=folder)
+        permute_emotions(folder / PERMUTED)
+    if not (folder / "landmarks.safetensors").exists():
+        script = Path(__file__).with_name("pretrain_landmarks.py")
+        call("python", script, "landmarks", "--out", "landmarks.safetensors", folder=folder)
+
+
+def permute_emotions(dataset: Path) -> None:
+    """Shuffle the emotions over the images of each partition: nothing is left to learn but how frequent they are."""
+    path = dataset / "samples.parquet"
+    table = pq.read_table(path)
+    order_N, partition_N = np.arange(len(table)), np.array(table["partition"].to_pylist())
+    for name in np.unique(partition_N):
+        rows = np.flatnonzero(partition_N == name)
+        order_N[rows] = np.random.default_rng(0).permutation(rows)
+    for column in ("emotion", "emotion_id"):
+        position = table.schema.get_field_index(column)
+        field = table.schema.field(column)
+        table = table.set_column(position, field, table[column].take(pa.array(order_N)))
+    pq.write_table(table, path)
+
+
+def train(folder: Path, name: str, dataset: str, method: str) -> dict[str, Any]:
+    """The metrics of a run, trained now, resumed or read."""
+    run = folder / "runs" / name
+    if not (run / "metrics.json").exists():
+        if run.exists():
+            call("rafce-train", "run", "--resume", run, folder=folder)
+        else:
+            start = ("--method", method, "--weights", "landmarks.safetensors", "--out", run)
+            call("rafce-train", "run", dataset, *start, *RUN_OPTIONS, folder=folder)
+    metrics: dict[str, Any] = json.loads((run / "metrics.json").read_text())
+    return metrics
+
+
+def from_true_aus(dataset: Path) -> pd.DataFrame:
+    """What classifiers that see the true AUs reach on the same test images."""
+    data = read_dataset(dataset)
+    emotion_N, partition_N = data.emotion_ids(), data.partitions()
+    active_NA, known_NA = data.au_matrix()
+    test_N = partition_N == "test"
+    fit, test = (Images(emotion_N[rows], active_NA[rows], known_NA[rows]) for rows in (~test_N, test_N))
+    return try_classifiers(fit, test, data.emotions).summary
+
+
+def rate(figure: dict[str, float]) -> str:
+    """A rate in percent with its 95 % interval."""
+    return f"{100 * figure['value']:.1f} ({100 * figure['ci_low']:.1f} to {100 * figure['ci_high']:.1f})"
+
+
+def au_f1(metrics: dict[str, Any]) -> str:
+    """Macro-F1 over the AUs with enough training positives; their number behind it."""
+    units = metrics["test"]["action_units"]
+    if units is None:
+        return "–"
+    found = [au["f1"]["value"] for au in units["aus"] if au["train_positives"] >= ENOUGH_POSITIVES]
+    return f"{np.mean(found):.3f} ({len(found)} AUs)"
+
+
+def learned_weights(run: Path) -> str:
+    """How far the learned weights went from 0.5, and how they spread over images, in the last epoch."""
+    last = pq.read_table(run / "history.parquet").to_pylist()[-1]
+    parts = []
+    for name in (name for name in last if name.startswith("omega_") and not name.endswith("_sd")):
+        if last[f"{name}_sd"] or last[name] not in (0, 1):
+            parts.append(
+                f"{name}: |mean - 0.5| = {abs(last[name] - 0.5):.4f}, spread {last[f'{name}_sd']:.4f}"
+            )
+    return "; ".join(parts)
+
+
+def table(folder: Path, runs: dict[str, dict[str, Any]]) -> str:
+    """The results in Markdown: the runs, and what the true AUs alone tell."""
+    lines = [
+        "| run | accuracy, % (95 %) | UAR, % (95 %) | AU macro-F1, 150 training positives or more |",
+        "| --- | --- | --- | --- |",
+    ]
+    for name, metrics in runs.items():
+        test = metrics["test"]
+        lines.append(f"| {name} | {rate(test['accuracy'])} | {rate(test['uar'])} | {au_f1(metrics)} |")
+    for row in from_true_aus(folder / "rafce-data").to_dict("records"):
+        figures = [
+            {"value": row[m], "ci_low": row[f"{m}_low"], "ci_high": row[f"{m}_high"]}
+            for m in ("accuracy", "uar")
+        ]
+        lines.append(f"| true AUs: {row['classifier']} | {rate(figures[0])} | {rate(figures[1])} | – |")
+    return "\n".join([*lines, "", f"mml, {learned_weights(folder / 'runs/mml')}"])
+
+
+@click.command()
+@click.argument("folder", type=click.Path(path_type=Path))
+@click.option("--images", default=4601, show_default=True)
+@click.option("--landmarks", default=10_000, show_default=True)
+def main(folder: Path, images: int, landmarks: int) -> None:
+    """Prepare, train and print the table; FOLDER keeps everything."""
+    folder = folder.resolve()
+    folder.mkdir(parents=True, exist_ok=True)
+    prepare(folder, images, landmarks)
+    runs = {method: train(folder, method, "rafce-data", method) for method in METHODS}
+    runs["stl, emotions permuted"] = train(folder, "permuted", PERMUTED, "stl")
+    print(table(folder, runs))
+
+
+if __name__ == "__main__":
+    main()
