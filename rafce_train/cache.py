@@ -159,7 +159,10 @@ def _build(entry: Path, paths: Sequence[Path], size: int, progress: Progress) ->
 def _decode_all(
     file: BinaryIO, paths: Sequence[Path], size: int, progress: Progress
 ) -> list[tuple[int, str]]:
-    """Append every good image to the file, in order, and return the bad ones; writing, not mapping, so that a full disk is an OSError."""
+    """Append every good image to the file, in order; row and reason of the bad ones.
+
+    Written, not mapped: there a full disk is an OSError, in a mapping it kills the process.
+    """
     bad = []
 
     def decoded(path: Path) -> ByteArray | str:
