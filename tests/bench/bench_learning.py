@@ -41,9 +41,10 @@ def prepare(folder: Path, images: int, landmarks: int) -> None:
         call("rafce", "synth", "--out", "look-alike", "--images", images, "--seed", 0, folder=folder)
     if not (folder / "landmarks").exists():
         call("rafce", "synth", "--out", "landmarks", "--landmarks", landmarks, "--seed", 1, folder=folder)
+    inputs = ("--raf-ml", "look-alike/RAF-ML", "--raf-au", "look-alike/RAF-AU")
     if not (folder / "rafce-data").exists():
-        inputs = ("--raf-ml", "look-alike/RAF-ML", "--raf-au", "look-alike/RAF-AU")
         call("rafce", "build", *inputs, folder=folder)
+    if not (folder / PERMUTED).exists():
         call("rafce", "build", *inputs, "--out", PERMUTED, folder=folder)
         permute_emotions(folder / PERMUTED)
     if not (folder / "landmarks.safetensors").exists():
