@@ -20,6 +20,6 @@ def read_parquet(path: Path, kind: str) -> tuple[pa.Table, Vocabulary]:
         table = pq.ParquetFile(path).read()
     except FileNotFoundError:
         raise DatasetError(f"{path}: expected a file of a dataset folder, found none") from None
-    except (pa.ArrowException, OSError) as error:
+    except (pa.ArrowException, OSError, ValueError) as error:  # a damaged footer is a UnicodeDecodeError
         raise DatasetError(f"{path}: expected a Parquet file: {error}") from None
     return table, check_schema(table.schema.metadata, kind, path)
