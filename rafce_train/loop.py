@@ -33,6 +33,9 @@ SCHEDULES: dict[str, Callable[[float], float]] = {
 """Share of the run that is done -> factor of every learning rate."""
 
 
+REMEDY = "try lower learning rates, or --reduction mean"
+
+
 class Interrupted(Exception):  # noqa: N818 (not an error: the run stands saved after a whole step)
     """The run was asked to stop, and can be gone on with."""
 
@@ -161,13 +164,21 @@ def check_finite(log: StepLog, terms: tuple[str, ...], feed: Feed, epoch: int, s
             ]
             raise TrainingError(
                 f"epoch {epoch + 1}, step {step + 1}: the {what} {', '.join(bad_terms)} is not a finite number "
-                f"for {', '.join(names)}; try lower learning rates, or --reduction mean"
+                f"for {', '.join(names)}; {REMEDY}"
             )
 
 
 def close_epoch(learner: Learner, feed: Feed, config: Config, standing: Standing) -> None:
-    """Validate, write the epoch into the history, keep the net if it is the best so far, and begin the next epoch."""
+    """Validate, write the epoch into the history, keep the net if it is the best so far, and begin the next epoch.
+
+    TrainingError when the net's predictions are not finite numbers.
+    """
     found = probabilities(learner.net, (batch.images_B3HW for batch in feed.partition("validation")))
+    if not (np.isfinite(found.emotion_NK).all() and np.isfinite(found.au_NA).all()):
+        raise TrainingError(
+            f"epoch {standing.epoch + 1}: after its last step the predictions on validation images are not finite "
+            f"numbers; {REMEDY}"
+        )
     row = history_row(learner, feed, standing, found)
     standing.history.append(row)
     score = row[config.select]

@@ -1,6 +1,6 @@
 """How a training run shows itself while it goes: bars and a live line on a terminal, else a plain line an epoch."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
@@ -13,16 +13,15 @@ from rafce_train.config import Config
 from rafce_train.history import Row
 from rafce_train.loop import Standing
 
-LOSSES = {"emo": "emotion", "au": "AU", "align": "alignment"}
-
 
 class PlainScreen:
-    """A line for each note and each epoch, nothing in between."""
+    """A line for each note, a table that grows by a line an epoch, nothing in between."""
 
     def __init__(self, console: Console):
         self._console = console
         self._epochs = 0
         self._terms: tuple[str, ...] = ()
+        self._needs_heading = True
 
     def note(self, text: str) -> None:
         """Print a line."""
@@ -35,15 +34,19 @@ class PlainScreen:
 
     def begin(self, config: Config, terms: tuple[str, ...], steps: int) -> None:
         """Print what is about to run."""
-        self._epochs, self._terms = config.epochs, terms
+        self._epochs, self._terms, self._needs_heading = config.epochs, terms, True
         self._print(f"{config.method}, {config.backbone}: {config.epochs} epochs of {steps} steps")
 
     def step(self, standing: Standing) -> None:
         """Nothing: steps are too many for plain lines."""
 
     def epoch(self, row: Row) -> None:
-        """Print the epoch's figures."""
-        self._print(epoch_line(row, self._terms, self._epochs))
+        """Print the epoch's figures, the first time below their headings."""
+        cells = epoch_cells(row, self._terms, self._epochs)
+        if self._needs_heading:
+            self._print(aligned(cells, cells))
+        self._needs_heading = False
+        self._print(aligned(cells, cells.values()))
 
     def _print(self, text: str) -> None:
         self._console.print(text, soft_wrap=True, markup=False, highlight=False)
@@ -92,7 +95,7 @@ class LiveScreen(PlainScreen):
             description=f"epoch {standing.epoch + 1}/{self._epochs}",
         )
         means = standing.sums.means(self._terms)
-        self._now.plain = figures(means, self._terms)
+        self._now.plain = "  ".join(f"{name} {text}" for name, text in figures(means, self._terms).items())
 
     def _drop_bar(self) -> None:
         if self._task is not None:
@@ -112,20 +115,27 @@ def make_screen() -> Iterator[PlainScreen]:
         yield screen
 
 
-def epoch_line(row: Row, terms: tuple[str, ...], epochs: int) -> str:
-    """An epoch in a line: losses and weights, accuracy in training, accuracy and UAR in validation, seconds."""
-    share = {name: f"{100 * (row[name] or 0):.1f} %" for name in ("train_accuracy", "accuracy", "uar")}
+def epoch_cells(row: Row, terms: tuple[str, ...], epochs: int) -> dict[str, str]:
+    """An epoch's figures by heading: mean losses and weights, accuracy in training and validation, UAR, seconds."""
+    share = {name: f"{100 * (row[name] or 0):.1f}" for name in ("train_accuracy", "accuracy", "uar")}
     seconds = (row["seconds_data"] or 0) + (row["seconds_compute"] or 0)
-    return (
-        f"epoch {row['epoch']:>{len(str(epochs))}}/{epochs}  {figures(row, terms)}  train {share['train_accuracy']}  "
-        f"validation {share['accuracy']}, UAR {share['uar']}  {seconds:.0f} s"
-    )
+    return {
+        "epoch": f"{row['epoch']}/{epochs}",
+        **figures(row, terms),
+        "train %": share["train_accuracy"],
+        "validation %": share["accuracy"],
+        "UAR %": share["uar"],
+        "seconds": f"{seconds:.0f}",
+    }
 
 
-def figures(row: Mapping[str, Any], terms: tuple[str, ...]) -> str:
-    """Mean losses before weighing, and the mean weight of each but the emotion's when that is 1."""
-    losses = "  ".join(f"{LOSSES[term]} {row[f'loss_{term}']:.3f}" for term in terms)
-    weights = "  ".join(
-        f"{LOSSES[term]} {row[f'omega_{term}']:.3f}" for term in terms if row[f"omega_{term}"] != 1
-    )
-    return f"loss: {losses}" + (f"  ω: {weights}" if weights else "")
+def figures(row: Mapping[str, Any], terms: tuple[str, ...]) -> dict[str, str]:
+    """Mean losses before weighing, and mean weights; the emotion's only where it is not 1."""
+    losses = {f"loss {term}": f"{row[f'loss_{term}']:.3f}" for term in terms}
+    weights = {f"ω {term}": f"{row[f'omega_{term}']:.3f}" for term in terms if row[f"omega_{term}"] != 1}
+    return losses | weights
+
+
+def aligned(cells: Mapping[str, str], show: Iterable[str]) -> str:
+    """Texts in columns wide enough for their headings."""
+    return "  ".join(f"{text:>{max(len(heading), 7)}}" for heading, text in zip(cells, show, strict=True))
