@@ -77,7 +77,7 @@ def latex(table: Table1) -> str:
     heads = [r"\textbf{emotion}", "$n$", *(_latex_head(table, au) for au in table.aus)]
     lines = [
         r"\begin{table*}",
-        r"\centering\footnotesize\setlength{\tabcolsep}{3pt}",
+        r"\centering\footnotesize\setlength{\tabcolsep}{2.5pt}",
         rf"\begin{{tabular}}{{{columns}}}",
         r"\toprule",
         " & ".join(heads) + r" \\",
@@ -94,7 +94,7 @@ def latex(table: Table1) -> str:
 def _latex_head(table: Table1, au: int) -> str:
     # the box gives all columns the same width, whatever stands below
     head = _coloured(rf"\textbf{{{au}}}", table.exclusive.get(au))
-    return rf"\makebox[1.6em][r]{{{head}}}"
+    return rf"\makebox[1.4em][r]{{{head}}}"
 
 
 def _coloured(text: str, environment: str | None) -> str:
