@@ -5,7 +5,6 @@ K emotions, A action units (AUs), B batch.
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -13,26 +12,10 @@ import torch
 from torch import Tensor
 
 from rafce.errors import ConfigError
+from rafce_train.data import BoolArray, Statistics
 from rafce_train.losses import bayes_alignment_loss, lab_alignment_loss, wild_alignment_loss
 
 FloatArray = npt.NDArray[np.float64]
-IntArray = npt.NDArray[np.int64]
-BoolArray = npt.NDArray[np.bool_]
-
-
-class Statistics(NamedTuple):
-    """A dataset's AU statistics as plain arrays, all counted in one scope."""
-
-    active_KA: IntArray
-    """Images of the emotion in which the AU is active: `count` of au_statistics.parquet."""
-    known_KA: IntArray
-    """Images of the emotion in which the AU is known: `n`."""
-    observed_KA: BoolArray
-    """Whether the AU's `category` is prototypical or variant."""
-    images_K: IntArray
-    """Images of the emotion."""
-    lab_observed_KA: BoolArray
-    """Whether the laboratory table prints a figure; it prints observed AUs only."""
 
 
 @dataclass(frozen=True)
@@ -58,22 +41,22 @@ class Prior:
         return tuple(name for name, silent in zip(emotions, self.silent_K, strict=True) if silent)
 
 
-def wild_prior(statistics: Statistics) -> Prior:
+def wild_prior(statistics: Statistics, _: BoolArray) -> Prior:
     """Eq. 4-9: the frequencies count / n, zero where the AU is not observed, as Table 1 leaves them blank."""
-    frequency_KA = statistics.active_KA / np.maximum(statistics.known_KA, 1)
+    frequency_KA = statistics.count_KA / np.maximum(statistics.n_KA, 1)
     return _paper_prior(np.where(statistics.observed_KA, frequency_KA, 0.0), wild_alignment_loss)
 
 
-def lab_prior(statistics: Statistics) -> Prior:
+def lab_prior(_: Statistics, lab_observed_KA: BoolArray) -> Prior:
     """Section 5.3: ones where the laboratory table has the AU observed, zeros elsewhere."""
-    return _paper_prior(statistics.lab_observed_KA.astype(np.float64), lab_alignment_loss)
+    return _paper_prior(lab_observed_KA.astype(np.float64), lab_alignment_loss)
 
 
-def bayes_prior(statistics: Statistics) -> Prior:
-    """Laplace's estimates (count + 1) / (n + 2) and its complement over all AUs, and (n_k + 1) / (Σ n + K)."""
-    present_KA = (statistics.active_KA + 1) / (statistics.known_KA + 2)
-    absent_KA = (statistics.known_KA - statistics.active_KA + 1) / (statistics.known_KA + 2)
-    class_K = (statistics.images_K + 1) / (statistics.images_K.sum() + len(statistics.images_K))
+def bayes_prior(statistics: Statistics, _: BoolArray) -> Prior:
+    """Laplace's estimates (count + 1) / (n + 2) and their complements over all AUs, and (n_k + 1) / (Σ n + K)."""
+    present_KA = (statistics.count_KA + 1) / (statistics.n_KA + 2)
+    absent_KA = (statistics.n_KA - statistics.count_KA + 1) / (statistics.n_KA + 2)
+    class_K = (statistics.n_K + 1) / (statistics.n_K.sum() + len(statistics.n_K))
     return Prior(_tensors(present_KA, absent_KA, class_K), bayes_alignment_loss, (False,) * len(class_K))
 
 
@@ -82,7 +65,10 @@ PRIORS = {
     ("lab", "paper"): lab_prior,
     ("wild", "bayes"): bayes_prior,
 }
-"""By `--statistics` and `--alignment`. The laboratory table has no counts, so Bayes' rule cannot use it."""
+"""By `--statistics` and `--alignment`: from the statistics of the prior's scope and the observed cells of the lab.
+
+The laboratory table has no counts, so Bayes' rule cannot use it.
+"""
 
 
 def _paper_prior(frequency_KA: FloatArray, loss: Callable[..., Tensor]) -> Prior:

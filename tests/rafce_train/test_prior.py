@@ -1,21 +1,24 @@
 """The tables behind the alignment losses, counted by hand."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
 
 from rafce.errors import ConfigError
+from rafce_train.data import Statistics
 from rafce_train.losses import bayes_alignment_loss, lab_alignment_loss, wild_alignment_loss
-from rafce_train.prior import PRIORS, Statistics
+from rafce_train.prior import PRIORS
 
 # three emotions, two AUs; the second emotion shows neither, the third has no image that knows the second AU
 STATISTICS = Statistics(
-    active_KA=np.array([[7, 1], [0, 1], [3, 0]]),
-    known_KA=np.array([[10, 10], [20, 20], [5, 0]]),
+    n_K=np.array([10, 20, 5]),
+    n_KA=np.array([[10, 10], [20, 20], [5, 0]]),
+    count_KA=np.array([[7, 1], [0, 1], [3, 0]]),
     observed_KA=np.array([[True, False], [False, False], [True, False]]),
-    images_K=np.array([10, 20, 5]),
-    lab_observed_KA=np.array([[True, True], [True, False], [False, True]]),
 )
+LAB_OBSERVED_KA = np.array([[True, True], [True, False], [False, True]])
 LOGITS = torch.zeros(1, 3, dtype=torch.float64), torch.zeros(1, 2, dtype=torch.float64)
 
 
@@ -24,20 +27,20 @@ def table(values):
 
 
 def test_wild_prior_keeps_the_frequencies_of_observed_aus_only():
-    prior = PRIORS["wild", "paper"](STATISTICS)
+    prior = PRIORS["wild", "paper"](STATISTICS, LAB_OBSERVED_KA)
     frequency_KA = table([[0.7, 0], [0, 0], [0.6, 0]])
     torch.testing.assert_close(prior.tables, (frequency_KA,), rtol=1e-15, atol=0)
     assert prior.alignment_loss(*LOGITS).equal(wild_alignment_loss(*LOGITS, frequency_KA))
 
 
 def test_lab_prior_is_one_where_the_laboratory_table_has_a_figure():
-    prior = PRIORS["lab", "paper"](STATISTICS)
+    prior = PRIORS["lab", "paper"](STATISTICS, LAB_OBSERVED_KA)
     assert prior.tables[0].equal(table([[1, 1], [1, 0], [0, 1]]))
     assert prior.alignment_loss(*LOGITS).equal(lab_alignment_loss(*LOGITS, prior.tables[0]))
 
 
 def test_bayes_prior_smooths_counts_of_all_aus_and_class_sizes():
-    prior = PRIORS["wild", "bayes"](STATISTICS)
+    prior = PRIORS["wild", "bayes"](STATISTICS, LAB_OBSERVED_KA)
     present_KA = table([[8 / 12, 2 / 12], [1 / 22, 2 / 22], [4 / 7, 1 / 2]])
     expected = (present_KA, 1 - present_KA, table([11 / 38, 21 / 38, 6 / 38]))
     torch.testing.assert_close(prior.tables, expected, rtol=1e-14, atol=0)
@@ -46,16 +49,16 @@ def test_bayes_prior_smooths_counts_of_all_aus_and_class_sizes():
 
 def test_emotions_with_no_observed_au_are_named():
     emotions = ["happily surprised", "sadly angry", "happily sad"]
-    assert PRIORS["wild", "paper"](STATISTICS).silent(emotions) == ("sadly angry",)
-    assert PRIORS["lab", "paper"](STATISTICS).silent(emotions) == ()
-    assert PRIORS["wild", "bayes"](STATISTICS).silent(emotions) == ()
+    assert PRIORS["wild", "paper"](STATISTICS, LAB_OBSERVED_KA).silent(emotions) == ("sadly angry",)
+    assert PRIORS["lab", "paper"](STATISTICS, LAB_OBSERVED_KA).silent(emotions) == ()
+    assert PRIORS["wild", "bayes"](STATISTICS, LAB_OBSERVED_KA).silent(emotions) == ()
 
 
 @pytest.mark.parametrize("which", ["wild", "lab"])
 def test_statistics_that_observe_nothing_are_refused(which):
     nothing = np.zeros((3, 2), bool)
     with pytest.raises(ConfigError, match="expected at least one AU observed in some emotion, found none"):
-        PRIORS[which, "paper"](STATISTICS._replace(observed_KA=nothing, lab_observed_KA=nothing))
+        PRIORS[which, "paper"](replace(STATISTICS, observed_KA=nothing), nothing)
 
 
 def test_laboratory_statistics_have_no_bayes_prior():
@@ -63,4 +66,7 @@ def test_laboratory_statistics_have_no_bayes_prior():
 
 
 def test_prior_follows_dtype():
-    assert PRIORS["wild", "bayes"](STATISTICS).to(torch.zeros(1)).tables[0].dtype == torch.float32
+    assert (
+        PRIORS["wild", "bayes"](STATISTICS, LAB_OBSERVED_KA).to(torch.zeros(1)).tables[0].dtype
+        == torch.float32
+    )

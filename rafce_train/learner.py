@@ -1,0 +1,307 @@
+"""One training iteration: the plain weighted step, and the three stages of meta multi-task learning (section 4.2).
+
+B batch, F features, K emotions, A action units (AUs), T losses of the method, "emo" first.
+"""
+
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import reduce
+from typing import Any, NamedTuple
+
+import torch
+from torch import Tensor, nn
+from torch.func import functional_call
+from torch.nn.modules.batchnorm import _BatchNorm
+
+from rafce_train.config import Config
+from rafce_train.losses import au_loss, emotion_loss
+from rafce_train.meta import (
+    Parameters,
+    Rule,
+    directional_derivatives,
+    gradients,
+    meta_gradient,
+    scaled,
+    virtual_step,
+)
+from rafce_train.model import Net, Outputs
+from rafce_train.prior import Prior
+from rafce_train.weighting import Weighting
+
+
+class Batch(NamedTuple):
+    """Images and what is known of them."""
+
+    images_B3HW: Tensor
+    emotion_B: Tensor
+    """Emotion ids, int64."""
+    au_BA: Tensor
+    """1 active, 0 inactive, NaN unknown."""
+
+
+class StepLog(NamedTuple):
+    """What one iteration saw of its training batch: detached, on the net's device."""
+
+    raw_BT: Tensor
+    """Each loss before its weight, at the parameters before the step."""
+    weight_BT: Tensor
+    """The weights that the step used."""
+    emotion_logits_BK: Tensor
+    au_logits_BA: Tensor
+
+
+Step = Callable[["Learner", Batch, Batch | None, int], StepLog]
+
+
+@dataclass(frozen=True)
+class Method:
+    """A recipe: which losses, where their weights come from, and what an iteration does."""
+
+    terms: tuple[str, ...]
+    """The losses by name: "emo" (Eq. 2) first, then "au" (Eq. 1), "align" (Eq. 9)."""
+    weighting: Weighting
+    step: Step
+    needs_validation: bool = False
+
+    @property
+    def uses_statistics(self) -> bool:
+        """Whether there is a loss that needs p(AU | emotion)."""
+        return "align" in self.terms
+
+
+REDUCTIONS: dict[str, Callable[[int], float]] = {
+    "mean": lambda n_samples: 1 / n_samples,
+    "sum": lambda _: 1.0,
+}
+"""c, the factor before the sum of a batch's losses."""
+
+
+class Learner:
+    """A net, its weighing of losses and its optimizer, which learn together from batch to batch.
+
+    `prior` is needed by methods that use statistics; `class_weight_K` multiplies the emotion loss in training, never
+    the validation loss. Learning rates are those of `optimizer.param_groups`: "backbone", "heads" and, for methods that
+    learn weights, "meta".
+    """
+
+    def __init__(
+        self,
+        net: Net,
+        method: Method,
+        config: Config,
+        prior: Prior | None = None,
+        class_weight_K: Tensor | None = None,
+    ):
+        self.net, self.method = net, method
+        like = net.emotion_head.weight
+        self.weighting = method.weighting(config, method.terms, net.n_features).to(like.device, like.dtype)
+        self.optimizer = make_optimizer(net, self.weighting, config)
+        self._reduction = REDUCTIONS[config.reduction]
+        self._losses = [_loss_functions(prior, class_weight_K, like)[term] for term in method.terms]
+
+    @property
+    def needs_validation(self) -> bool:
+        """Whether an iteration that updates the meta net takes a validation batch."""
+        return self.method.needs_validation
+
+    def step(self, batch: Batch, validation: Batch | None, update_meta: bool, seed: int) -> StepLog:
+        """One iteration; without `update_meta`, a plain step with the weights as they are.
+
+        Random layers draw from `seed` alone, and the caller's generators are left as they were: the same state, batches
+        and seed give the same result bit for bit. Nothing waits for the device, so a loss that is not a finite number
+        is not noticed here: it stands in the log, and one of the validation batch in the weights of the log.
+        """
+        self.net.train()
+        step = self.method.step if update_meta else plain_step
+        with _own_generator(batch.images_B3HW.device):
+            return step(self, batch, validation, seed)
+
+    def first_pass(self, batch: Batch, seed: int) -> tuple[Outputs, Tensor]:
+        """Outputs and losses raw_BT at θ: the one pass of an iteration that BatchNorm's running statistics see."""
+        torch.manual_seed(seed)
+        outputs: Outputs = self.net(batch.images_B3HW)
+        return outputs, self._raw(outputs, batch)
+
+    def losses_at(self, parameters: Parameters, batch: Batch, seed: int) -> Tensor:
+        """Losses raw_BT of the first pass, with other parameters and the same random masks."""
+        torch.manual_seed(seed)
+        return self._raw(self.outputs_at(parameters, batch), batch)
+
+    def outputs_at(self, parameters: Parameters, batch: Batch) -> Outputs:
+        """Outputs with other parameters; BatchNorm uses the batch's statistics and keeps its own as they are."""
+        with _kept_statistics(self.net):
+            outputs: Outputs = functional_call(self.net, dict(parameters), (batch.images_B3HW,))
+        return outputs
+
+    def total(self, raw_BT: Tensor, weight_BT: Tensor) -> Tensor:
+        """c Σ_i Σ_t ω_ti L_ti (Eq. 12)."""
+        return self.scale(len(raw_BT)) * (weight_BT * raw_BT).sum()
+
+    def scale(self, n_samples: int) -> float:
+        """c."""
+        return self._reduction(n_samples)
+
+    def theta(self) -> dict[str, Tensor]:
+        """θ, the parameters of the base net by name."""
+        return dict(self.net.named_parameters())
+
+    def rules(self) -> dict[str, Rule]:
+        """How the optimizer is about to move each of θ."""
+        of = {
+            parameter: Rule.of(group, self.optimizer.state.get(parameter, {}))
+            for group in self.optimizer.param_groups
+            for parameter in group["params"]
+        }
+        return {name: of[parameter] for name, parameter in self.theta().items()}
+
+    def descend(self, *parts: Parameters) -> None:
+        """One step of the optimizer along the sum of these gradients."""
+        for name, parameter in self.net.named_parameters():
+            found = [part[name] for part in parts if name in part]
+            parameter.grad = reduce(torch.add, found) if found else None
+        self.optimizer.step()
+        self.optimizer.zero_grad()
+
+    def state_dict(self) -> dict[str, Any]:
+        """Everything that an iteration changes, in types that torch.load reads with weights_only."""
+        return {
+            "net": self.net.state_dict(),
+            "weighting": self.weighting.state_dict(),
+            "optimizer": self.optimizer.state_dict(),
+        }
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Go on where `state_dict` was taken."""
+        self.net.load_state_dict(state["net"])
+        self.weighting.load_state_dict(state["weighting"])
+        self.optimizer.load_state_dict(state["optimizer"])
+
+    def _raw(self, outputs: Outputs, batch: Batch) -> Tensor:
+        return torch.stack([loss(outputs, batch) for loss in self._losses], dim=1)
+
+
+def plain_step(learner: Learner, batch: Batch, _: Batch | None, seed: int) -> StepLog:
+    """One step of the optimizer along ∇θ c Σ_i Σ_t ω_ti L_ti, the weights as they are."""
+    outputs, raw_BT = learner.first_pass(batch, seed)
+    weight_BT = learner.weighting(outputs.features_BF.detach()).detach()
+    learner.descend(gradients(learner.total(raw_BT, weight_BT), learner.theta()))
+    return _log(outputs, raw_BT, weight_BT)
+
+
+def meta_step(learner: Learner, batch: Batch, validation: Batch | None, seed: int) -> StepLog:
+    """Meta-train, meta-test and base-learning (Eq. 12-17).
+
+    The meta net sees features without their graph: the base net cannot lower its loss by lowering its own weights.
+    """
+    if validation is None:
+        raise ValueError("meta_step: expected a validation batch, found none")
+    outputs, raw_BT = learner.first_pass(batch, seed)
+    features_BF = outputs.features_BF.detach()
+    weight_BT = learner.weighting(features_BF)
+    theta_star = meta_train(learner, raw_BT, weight_BT.detach())
+    update_meta_net(learner, meta_test(learner, theta_star, weight_BT, batch, validation, seed))
+    weight_BT = learner.weighting(features_BF).detach()
+    base_learning(learner, theta_star, raw_BT, weight_BT, batch, seed)
+    return _log(outputs, raw_BT, weight_BT)
+
+
+def meta_train(learner: Learner, raw_BT: Tensor, weight_BT: Tensor) -> dict[str, Tensor]:
+    """Eq. 12-13: θ*, where the optimizer would go from θ; the graph of the losses is kept for base-learning."""
+    theta = learner.theta()
+    gradient = gradients(learner.total(raw_BT, weight_BT), theta, keep_graph=True)
+    return virtual_step(theta, gradient, learner.rules())
+
+
+def meta_test(
+    learner: Learner, theta_star: Parameters, weight_BT: Tensor, batch: Batch, validation: Batch, seed: int
+) -> tuple[Tensor, ...]:
+    """Eq. 14-15: ∇ψ L_val(θ*), where L_val is the mean emotion loss of the validation batch."""
+    logits_BK = learner.outputs_at(theta_star, validation).emotion_logits_BK
+    validation_loss = emotion_loss(logits_BK, validation.emotion_B).mean()
+    direction = scaled(gradients(validation_loss, theta_star), learner.rules())
+    bracket_BT = directional_derivatives(
+        lambda theta: learner.losses_at(theta, batch, seed), learner.theta(), direction
+    )
+    return meta_gradient(
+        weight_BT, learner.weighting.parameters(), bracket_BT, learner.scale(len(bracket_BT))
+    )
+
+
+@torch.no_grad()
+def update_meta_net(learner: Learner, gradient: tuple[Tensor, ...]) -> None:
+    """Eq. 14: ψ ← ψ - β ∇ψ L_val."""
+    (beta,) = (group["lr"] for group in learner.optimizer.param_groups if group["name"] == "meta")
+    for parameter, along in zip(learner.weighting.parameters(), gradient, strict=True):
+        parameter.sub_(beta * along)
+
+
+def base_learning(
+    learner: Learner, theta_star: Parameters, raw_BT: Tensor, weight_BT: Tensor, batch: Batch, seed: int
+) -> None:
+    """Eq. 16-17, first order: the emotion loss's gradient taken at θ*, the others' at θ, one step from θ."""
+    others = gradients(learner.total(raw_BT[:, 1:], weight_BT[:, 1:]), learner.theta())
+    emotion_B1 = learner.losses_at(theta_star, batch, seed)[:, :1]
+    emotion = gradients(learner.total(emotion_B1, weight_BT[:, :1]), theta_star)
+    learner.descend(emotion, others)
+
+
+def make_optimizer(net: Net, weighting: nn.Module, config: Config) -> torch.optim.SGD:
+    """SGD with the learning rates of section 5.2; the meta net's has neither momentum nor weight decay."""
+    heads = [*net.emotion_head.parameters(), *net.au_head.parameters()]
+    optimizer = torch.optim.SGD(
+        [
+            {"name": "backbone", "params": list(net.backbone.parameters()), "lr": config.lr_backbone},
+            {"name": "heads", "params": heads, "lr": config.lr_heads},
+        ],
+        momentum=config.momentum,
+        nesterov=config.nesterov,
+        weight_decay=config.weight_decay,
+    )
+    if psi := list(weighting.parameters()):
+        plain = {"momentum": 0.0, "nesterov": False, "weight_decay": 0.0}
+        optimizer.add_param_group({"name": "meta", "params": psi, "lr": config.lr_meta, **plain})
+    return optimizer
+
+
+LossFunction = Callable[[Outputs, Batch], Tensor]
+
+
+def _loss_functions(
+    prior: Prior | None, class_weight_K: Tensor | None, like: Tensor
+) -> dict[str, LossFunction]:
+    """The loss of every sample by the name of its term."""
+    weight_K = None if class_weight_K is None else class_weight_K.to(like)
+    functions: dict[str, LossFunction] = {
+        "emo": lambda outputs, batch: emotion_loss(outputs.emotion_logits_BK, batch.emotion_B, weight_K),
+        "au": lambda outputs, batch: au_loss(outputs.au_logits_BA, batch.au_BA),
+    }
+    if prior is not None:
+        align = prior.to(like).alignment_loss
+        functions["align"] = lambda outputs, _: align(outputs.emotion_logits_BK, outputs.au_logits_BA)
+    return functions
+
+
+def _log(outputs: Outputs, raw_BT: Tensor, weight_BT: Tensor) -> StepLog:
+    logits = outputs.emotion_logits_BK.detach(), outputs.au_logits_BA.detach()
+    return StepLog(raw_BT.detach(), weight_BT.detach(), *logits)
+
+
+@contextmanager
+def _own_generator(device: torch.device) -> Iterator[None]:
+    """Seeds set within do not reach the generators outside."""
+    with torch.random.fork_rng([device] if device.type == "cuda" else []):
+        yield
+
+
+@contextmanager
+def _kept_statistics(net: nn.Module) -> Iterator[None]:
+    """BatchNorm does not follow the statistics of its batches; forward mode would corrupt them in silence."""
+    tracking = [norm for norm in net.modules() if isinstance(norm, _BatchNorm) and norm.track_running_stats]
+    for norm in tracking:
+        norm.track_running_stats = False
+    try:
+        yield
+    finally:
+        for norm in tracking:
+            norm.track_running_stats = True
