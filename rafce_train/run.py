@@ -16,11 +16,12 @@ from rafce_train import checkpoint, loop
 from rafce_train.config import Config, config_from, config_toml, read_config, rho_grid
 from rafce_train.data import TrainingData, read_data
 from rafce_train.events import EVENTS, Events
+from rafce_train.facts import facts_of
 from rafce_train.history import Row, Sums, history_table
 from rafce_train.inference import probabilities
 from rafce_train.learner import Learner
 from rafce_train.loop import Standing
-from rafce_train.outcome import predictions_table, run_metrics, weights_facts
+from rafce_train.outcome import predictions_table, run_metrics
 from rafce_train.setup import Material, gather, make_feed, make_learner, make_net, repeatable
 
 TRIALS = "trials"
@@ -216,7 +217,7 @@ def _create(folder: Path, config: Config, state: dict[str, Any] | None = None) -
 
 def _write_weights(config: Config, folder: Path, data: TrainingData, best: dict[str, Any]) -> None:
     path = folder / checkpoint.WEIGHTS
-    checkpoint.save_weights(path, best["net"], weights_facts(config, data, best))
+    checkpoint.save_weights(path, best["net"], facts_of(config, data, best).described())
 
 
 def _identity(material: Material) -> dict[str, Any]:
