@@ -2,43 +2,12 @@
 
 from collections.abc import Iterator
 
+from rafce_reports.latex import document, escaped
 from rafce_reports.table1 import Cell, Row, Table1, caption
 
-LATEX_HEAD = r"""% Needs in the preamble: \usepackage{booktabs} and \usepackage{xcolor}.
-% Compiles alone (pdflatex table1.tex) and inside a paper (\input{table1}).
-\makeatletter
-\newif\ifrafcealone
-\ifx\@nodocument\relax\rafcealonefalse\else\rafcealonetrue\fi
-\makeatother
-\ifrafcealone
-\documentclass{article}
-\usepackage[a4paper,landscape,margin=15mm]{geometry}
-\usepackage{booktabs}
-\usepackage{xcolor}
-\pagestyle{empty}
-\begin{document}
-\fi
-\definecolor{rafcewild}{HTML}{B2182B}
+COLOURS = r"""\definecolor{rafcewild}{HTML}{B2182B}
 \definecolor{rafcelab}{HTML}{2166AC}
 """
-LATEX_FOOT = r"""\ifrafcealone\def\rafceend{\end{document}}\else\let\rafceend\relax\fi
-\rafceend
-"""
-LATEX_SPECIAL = str.maketrans(
-    {
-        "\\": r"\textbackslash{}",
-        "&": r"\&",
-        "%": r"\%",
-        "$": r"\$",
-        "#": r"\#",
-        "_": r"\_",
-        "{": r"\{",
-        "}": r"\}",
-        "~": r"\textasciitilde{}",
-        "^": r"\textasciicircum{}",
-        "†": r"$^\dagger$",
-    }
-)
 
 
 def markdown(table: Table1) -> str:
@@ -84,11 +53,11 @@ def latex(table: Table1) -> str:
         *_latex_rows(table),
         r"\bottomrule",
         r"\end{tabular}",
-        rf"\caption{{{' '.join(caption(table)).translate(LATEX_SPECIAL)}}}",
+        rf"\caption{{{escaped(' '.join(caption(table)))}}}",
         r"\label{tab:au-frequencies}",
         r"\end{table*}",
     ]
-    return LATEX_HEAD + "\n".join(lines) + "\n" + LATEX_FOOT
+    return document("table1", lines, ("booktabs", "xcolor"), COLOURS)
 
 
 def _latex_head(table: Table1, au: int) -> str:
@@ -107,7 +76,7 @@ def _latex_rows(table: Table1) -> Iterator[str]:
     for row in table.rows:
         if row.environment == "wild":
             yield r"\midrule[0.2pt]"
-        name = row.emotion.translate(LATEX_SPECIAL) if row.environment == "wild" else r"\quad in the lab"
+        name = escaped(row.emotion) if row.environment == "wild" else r"\quad in the lab"
         cells = (_latex_cell(row.cells.get(au), table.exclusive.get(au)) for au in table.aus)
         yield " & ".join([name, _size(row), *cells]) + r" \\"
 
