@@ -49,9 +49,10 @@ def sections() -> tuple[Section, ...]:
 def lede(analysis: Analysis) -> str:
     """Two sentences on what the page is about."""
     dataset = analysis.dataset
+    posed = "how posed faces differ, " if analysis.table1.has_lab else ""
     return (
         f"{dataset.samples.num_rows:,} images of {len(dataset.emotions)} emotions with {len(dataset.aus)} action units "
-        f"(AUs): how often each AU shows in each emotion, how that differs from posed faces, and how sure it is. "
+        f"(AUs): how often each AU shows in each emotion, {posed}and how sure that is. "
         f"Counted on {SCOPE_WORDS[analysis.options.scope]}."
     )
 
@@ -164,11 +165,7 @@ def sentence_context(analysis: Analysis) -> dict[str, Any]:
 
 def information_context(analysis: Analysis) -> dict[str, Any]:
     """What AUs tell about the emotion, about each other and about sides."""
-    words: dict[str, Any] = {
-        "pairs_grid": grids.pairs_grid(
-            analysis.pairs, analysis.dataset.emotions, analysis.table1.seen("wild")
-        )
-    }
+    words: dict[str, Any] = {"pairs_grid": grids.pairs_grid(analysis.pairs, analysis.table1)}
     if analysis.trial is not None:
         words["classifiers_grid"] = grids.classifiers_grid(analysis.trial.summary)
     if analysis.sides is not None:

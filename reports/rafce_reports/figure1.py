@@ -106,8 +106,8 @@ def example_faces(dataset: Dataset) -> dict[str, npt.NDArray[np.uint8]]:
         raise ImageError(
             f"{dataset.folder}: expected a dataset that knows its images (rafce build --images DIR), found labels only"
         )
-    names = dataset.samples.to_pandas().sort_values("image", kind="stable")
-    names = names[names["partition"] == "train"].drop_duplicates("emotion")
+    rows = dataset.samples.to_pandas().sort_values("image", kind="stable")
+    names = rows[rows["partition"] == "train"].drop_duplicates("emotion")
     folder = ImageFolder(Path(place["root"]), place["suffix"])
     return {row.emotion: read_face(folder.root / folder.file_name(row.image)) for row in names.itertuples()}
 

@@ -1,6 +1,6 @@
 """The results of an analysis as grids of strings, ready for a page."""
 
-from collections.abc import Hashable, Iterable, Mapping, Sequence
+from collections.abc import Hashable, Iterable, Mapping
 from typing import Any
 
 import pandas as pd
@@ -194,18 +194,21 @@ def classifiers_grid(summary: pd.DataFrame) -> Grid:
     )
 
 
-def pairs_grid(pairs: pd.DataFrame, emotions: Sequence[str], aus: Sequence[int]) -> Grid:
-    """The surest pair among some AUs, for each emotion, that shows together more often than by chance."""
-    among = pairs["au_1"].isin(aus) & pairs["au_2"].isin(aus)
-    sure = pairs[among & (pairs["log_odds_low"] > 0)].rename(columns={"count": "n_both"})
+def pairs_grid(pairs: pd.DataFrame, table: Table1) -> Grid:
+    """For each emotion, the two of its observed AUs that surest show together more often than by chance."""
+    observed = {(emotion, au) for emotion, row in table.of("wild").items() for au in row.observed()}
+    sure = pairs[pairs["log_odds_low"] > 0].rename(columns={"count": "n_both"})
     sure = sure.sort_values("log_odds_low", ascending=False, kind="stable")
-    best = {row.emotion: row for row in records(sure.drop_duplicates("emotion"))}
-    rows = [_pair_row(best[emotion]) for emotion in emotions if emotion in best]
+    best: dict[str, Any] = {}
+    for row in records(sure):
+        if {(row.emotion, row.au_1), (row.emotion, row.au_2)} <= observed:
+            best.setdefault(row.emotion, row)
+    rows = [_pair_row(best[emotion]) for emotion in table.of("wild") if emotion in best]
     heads = ("images with both", "%", "95 % interval", "by chance, %", "φ")
     return Grid(
         "Pairs of AUs that go together",
-        "The pair of observed AUs of each emotion that surest goes together (largest lower bound of the odds ratio). "
-        "By chance: what independent AUs would give.",
+        "The two observed AUs of each emotion that surest go together (largest lower bound of the odds ratio); an "
+        "emotion without such a pair has no row. By chance: what independent AUs would give.",
         (Column("emotion"), Column("AU"), Column("and AU"), *(Column(head, "number") for head in heads)),
         rows,
     )

@@ -34,7 +34,7 @@ def draw_frequencies(comparison: pd.DataFrame, emotions: Sequence[str], aus: Seq
         frequency = frame(comparison, side, emotions, aus)
         _heat(axes, frequency, percent, cmap=FREQUENCY_MAP, vmin=0, vmax=1)
         axes.set_title(title)
-    _colour_bar(figure, "percent", percent, shrink=0.5, aspect=30)
+    _colour_bar(figure, "percent", percent, shrink=1 / len(sides), aspect=30)
     return figure
 
 

@@ -31,6 +31,7 @@ FloatArray = npt.NDArray[np.float64]
 PANELS_A_ROW = 3
 PAIR_PANELS_A_ROW = 5
 N_TELLING = 6
+TICK_STEP = float(np.log(8))
 
 
 def draw_information(information: pd.DataFrame) -> Figure:
@@ -64,25 +65,28 @@ def draw_telling(telling: pd.DataFrame, emotions: Sequence[str]) -> Figure:
     figure = Figure(figsize=(9.6, height))
     margins = {"left": 0.145, "right": 0.99, "top": 1 - 0.25 / height, "bottom": 0.62 / height}
     grid = figure.add_gridspec(n_rows, PANELS_A_ROW, wspace=0.85, hspace=0.5, **margins)
+    sure = telling[telling["strength"] != 0].groupby("emotion").head(N_TELLING)
+    reach = float(np.abs(sure[["ci_low", "ci_high"]].to_numpy()).max()) if len(sure) else TICK_STEP
     for position, emotion in enumerate(emotions):
         axes = figure.add_subplot(grid[divmod(position, PANELS_A_ROW)])
-        sure = telling[(telling["emotion"] == emotion) & (telling["strength"] != 0)]
-        _telling_panel(axes, sure.head(N_TELLING))
+        _telling_panel(axes, sure[sure["emotion"] == emotion], reach)
         axes.set_title(emotion, size=9)
     figure.text(0.5, 0.1 / height, "odds ratio against all other emotions, with 95 % interval", ha="center")
     return figure
 
 
-def _telling_panel(axes: Axes, rows: pd.DataFrame) -> None:
+def _telling_panel(axes: Axes, rows: pd.DataFrame, reach: float) -> None:
     speaks_for = rows["strength"] > 0
     for chosen, colour in ((speaks_for, FOR), (~speaks_for, AGAINST)):
         _intervals(axes, rows[chosen], np.flatnonzero(chosen), "log_odds", colour)
     axes.axvline(0, color=MUTED, linewidth=0.8)
     axes.set_yticks(range(len(rows)), [au_label(au) for au in rows["au"]], size=7.5)
     axes.set_ylim(N_TELLING - 0.4, -0.6)
-    ticks = np.array([1 / 64, 1 / 8, 1, 8, 64])
-    axes.set_xticks(np.log(ticks), ["1/64", "1/8", "1", "8", "64"], size=7.5)
-    axes.set_xlim(np.log(1 / 200), np.log(400))
+    n_steps = int(reach / TICK_STEP)
+    powers = range(-n_steps, n_steps + 1)
+    labels = [f"1/{8**-power}" if power < 0 else str(8**power) for power in powers]
+    axes.set_xticks([power * TICK_STEP for power in powers], labels, size=7.5)
+    axes.set_xlim(-1.05 * reach, 1.05 * reach)
     axes.xaxis.grid(True)
     bare(axes)
 
