@@ -153,7 +153,7 @@ def _draw_card(axes: Axes, card: Box, title: str) -> None:
         edgecolor="#d9d9d9",
         linewidth=0.6,
     )
-    axes.add_patch(shape)
+    axes.add_artist(shape)
     axes.text(
         (left + right) / 2, top + 0.13, title, ha="center", va="center", size=8, weight="bold", color=_INK
     )
@@ -205,7 +205,7 @@ def _draw_box(axes: Axes, box: Box, mark: Mark) -> None:
         linestyle=(0, (2.2, 1.2)) if mark == "differs" else "-",
         zorder=4,
     )
-    axes.add_patch(shape)
+    axes.add_artist(shape)
 
 
 def _draw_label(axes: Axes, panel: Panel, text: str, colour: str, side: str, box: Box, row: float) -> None:
@@ -303,7 +303,7 @@ def _area(axes: Axes, panel: Panel, outline_N2: FloatArray, colour: str, width: 
         joinstyle="round",
         zorder=2,
     )
-    axes.add_patch(shape)
+    axes.add_artist(shape)  # add_patch would follow every curve to find limits that are set already
     return shape
 
 
