@@ -18,7 +18,8 @@ from torch import Tensor
 from rafce.errors import OutputError, TrainingError, WeightsError
 
 CONFIG, STATE, WEIGHTS, HISTORY = "config.toml", "state.pt", "weights.safetensors", "history.parquet"
-PREDICTIONS, METRICS = "predictions.parquet", "metrics.json"
+PREDICTIONS, METRICS, MODEL_CARD = "predictions.parquet", "metrics.json", "model_card.md"
+OWN_FILES = (CONFIG, STATE, WEIGHTS, HISTORY, PREDICTIONS, METRICS, MODEL_CARD)
 STATE_SCHEMA, WEIGHTS_SCHEMA = "state/1", "weights/1"
 WEIGHTS_KEY = "rafce"
 FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
@@ -63,28 +64,45 @@ def load_state(folder: Path) -> dict[str, Any]:
 
 
 def save_weights(path: Path, tensors: Mapping[str, Tensor], facts: Mapping[str, Any]) -> None:
-    """Write tensors as safetensors, with what is needed to use them as one key of sorted JSON.
+    """Write tensors as safetensors, with what is needed to use them."""
+    write_atomic(path, weights_bytes(tensors, facts))
 
-    One key, because safetensors writes several in random order.
-    """
-    text = json.dumps({"schema": WEIGHTS_SCHEMA, **facts}, sort_keys=True, ensure_ascii=False)
+
+def weights_bytes(tensors: Mapping[str, Tensor], facts: Mapping[str, Any]) -> bytes:
+    """The content of a safetensors file: tensors, and facts as one key, because it writes several in random order."""
     whole = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
-    write_atomic(path, safetensors.torch.save(whole, {WEIGHTS_KEY: text}))
+    return safetensors.torch.save(whole, {WEIGHTS_KEY: facts_text(facts)})
 
 
 def load_weights(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
     """Tensors and facts that `save_weights` wrote; WeightsError when there is no such file."""
     try:
         with safetensors.safe_open(path, "pt") as file:
-            facts = json.loads((file.metadata() or {}).get(WEIGHTS_KEY, "{}"))
+            text = (file.metadata() or {}).get(WEIGHTS_KEY, "{}")
             tensors = {name: file.get_tensor(name) for name in sorted(file.keys())}
     except FileNotFoundError:
         raise WeightsError(f"{path}: expected the weights of a run, found none") from None
-    except (safetensors.SafetensorError, OSError, ValueError) as error:
+    except (safetensors.SafetensorError, OSError) as error:
         raise WeightsError(f"{path}: expected the weights of a run: {error}") from None
+    return tensors, read_facts(text, path)
+
+
+def facts_text(facts: Mapping[str, Any]) -> str:
+    """What is needed to use weights, as every file of them carries it: sorted JSON with its version."""
+    return json.dumps({"schema": WEIGHTS_SCHEMA, **facts}, sort_keys=True, ensure_ascii=False)
+
+
+def read_facts(text: str, where: object) -> dict[str, Any]:
+    """The facts that `facts_text` wrote; WeightsError when they are none or of another version."""
+    try:
+        facts = dict(json.loads(text))
+    except (ValueError, TypeError):
+        raise WeightsError(
+            f"{where}: expected the weights of a run, found no JSON under {WEIGHTS_KEY}"
+        ) from None
     if (found := facts.pop("schema", None)) != WEIGHTS_SCHEMA:
-        raise WeightsError(f"{path}: expected the weights of a run, schema {WEIGHTS_SCHEMA}, found {found}")
-    return tensors, facts
+        raise WeightsError(f"{where}: expected the weights of a run, schema {WEIGHTS_SCHEMA}, found {found}")
+    return facts
 
 
 def write_table(path: Path, table: pa.Table) -> None:

@@ -1,0 +1,106 @@
+"""The figures of a run made again from its weights alone, and held against those that it wrote.
+
+N images of a partition, B batch.
+"""
+
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from rafce.errors import DatasetError, TrainingError
+from rafce_train.checkpoint import CONFIG, METRICS
+from rafce_train.config import config_from, read_config
+from rafce_train.data import read_data
+from rafce_train.inference import probabilities
+from rafce_train.outcome import METRICS_SCHEMA, dataset_facts, partition_metrics
+from rafce_train.saved import load_net
+from rafce_train.setup import gather, make_feed, repeatable
+
+SCHEMA = "evaluation/1"
+Json = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """What a run's weights score on a partition."""
+
+    figures: Json
+    """As in `metrics.json`, the partition's under its name."""
+    differences: tuple[str, ...] | None
+    """Where the run wrote something else; None when it has not written its metrics yet."""
+
+
+def evaluate(
+    run: Path,
+    partition: str,
+    note: Callable[[str], None],
+    decoding: Callable[[int, int], None],
+    **places: str,
+) -> Evaluation:
+    """Look at a partition with the weights, the options and the thresholds of a run.
+
+    `places` says where `dataset` or `images` lie by now, or on what `device` to compute. For test images the figures
+    equal the run's on the same device; for the others, only the validation figure that picked the epoch is on record.
+    DatasetError when the dataset speaks of other emotions or AUs; RafceError for whatever else is wrong with it.
+    """
+    config = config_from({**read_config(run / CONFIG), **places})
+    net, facts = load_net(run)
+    data = read_data(Path(config.dataset))
+    if (data.emotions, data.aus) != (facts.emotions, facts.aus):
+        raise DatasetError(f"{data.folder}: expected the emotions and AUs of {run}, found others")
+    recorded = _read_metrics(run / METRICS)
+    material = gather(config, data, note, decoding)
+    with repeatable(config):
+        batches = (batch.images_B3HW for batch in make_feed(config, material).partition(partition))
+        found = probabilities(net.to(material.device), batches)
+    figures = {
+        "schema": SCHEMA,
+        "method": facts.method,
+        "epoch": facts.epoch,
+        "device": material.device.type,
+        "dataset": dataset_facts(material.data),
+        "dropped": [Path(image.path).name for image in material.dropped],
+        **partition_metrics(material.data, partition, found, facts.thresholds),
+    }
+    if recorded is None:
+        return Evaluation(figures, None)
+    return Evaluation(figures, tuple(differences(_comparable(recorded, partition), figures)))
+
+
+def differences(recorded: Any, found: Any, where: str = "") -> list[str]:
+    """Every value on record that was not found again, with its place: test.accuracy.value."""
+    if isinstance(recorded, dict) and isinstance(found, dict):
+        keys: list[Any] = list(recorded)
+        inner = [(recorded[key], found.get(key), key) for key in keys]
+    elif isinstance(recorded, list) and isinstance(found, list) and len(recorded) == len(found):
+        inner = list(zip(recorded, found, range(len(found)), strict=True))
+    else:
+        return [] if recorded == found else [f"{where}: recorded {recorded}, found {found}"]
+    return [
+        text for old, new, key in inner for text in differences(old, new, f"{where}.{key}" if where else key)
+    ]
+
+
+def _read_metrics(path: Path) -> Json | None:
+    try:
+        metrics = json.loads(path.read_text(encoding="utf-8"))
+        found = metrics.get("schema")
+    except FileNotFoundError:
+        return None
+    except (OSError, ValueError, AttributeError) as error:
+        raise TrainingError(f"{path}: expected the metrics of a run: {error}") from None
+    if found != METRICS_SCHEMA:
+        raise TrainingError(f"{path}: expected schema {METRICS_SCHEMA}, found {found}")
+    return dict(metrics)
+
+
+def _comparable(metrics: Mapping[str, Any], partition: str) -> Json:
+    """What `metrics.json` says that an evaluation of this partition says too."""
+    names = ("dataset", "dropped", *(("majority", "test") if partition == "test" else ()))
+    comparable = {name: metrics[name] for name in names}
+    if partition == "validation":
+        selected = metrics["selected"]
+        comparable["validation"] = {selected["by"]: {"value": selected["validation"]}}
+    return comparable

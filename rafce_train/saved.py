@@ -1,0 +1,138 @@
+"""A trained network as it lies on disk, ready to look at images: a run folder, or a file that `export` wrote.
+
+B batch, K emotions, A action units, H image side in pixels.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from importlib.util import find_spec
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from rafce.errors import ConfigError, OutputError, WeightsError
+from rafce_train import inference
+from rafce_train.checkpoint import CONFIG, OWN_FILES, WEIGHTS, WEIGHTS_KEY, load_weights, read_facts
+from rafce_train.facts import Facts, facts_from
+from rafce_train.inference import Probabilities
+from rafce_train.model import Net, build_net
+from rafce_train.setup import find_device
+
+INPUT, OUTPUTS = "images", ("emotion_probabilities", "au_probabilities")
+"""Names in an exported graph: images_B3HW preprocessed as its facts say, probabilities_BK and probabilities_BA."""
+
+
+@dataclass(frozen=True)
+class Model:
+    """A network that can be asked, wherever it came from."""
+
+    facts: Facts
+    device: torch.device
+    """Where images are to be when they are shown to it."""
+    look: Callable[[Tensor], Probabilities]
+    """Probabilities of preprocessed images, (B, 3, H, H)."""
+
+
+def open_model(path: Path, device: str = "auto") -> Model:
+    """A run folder, or an exported .onnx, .pt2 or .safetensors; graphs (.onnx, .pt2) compute on the CPU only.
+
+    WeightsError when it is none of them or is damaged; ConfigError when `device` is not there or onnxruntime is absent.
+    """
+    opener = OPENERS.get(path.suffix)
+    if path.is_dir() or opener is None:
+        return _open_net(path, device)
+    return opener(path, device)
+
+
+def load_net(path: Path) -> tuple[Net, Facts]:
+    """The net of a run folder or of an exported .safetensors, on the CPU and in evaluation mode, and its facts.
+
+    WeightsError when there is none, or the tensors do not fit the network that the facts name.
+    """
+    path = path / WEIGHTS if path.is_dir() else path
+    tensors, values = load_weights(path)
+    facts = facts_from(values, path)
+    net = build_net(
+        facts.backbone, len(facts.emotions), len(facts.aus), image_size=facts.preprocessing.image_size
+    )
+    try:
+        net.load_state_dict(tensors)
+    except RuntimeError as error:
+        reason = str(error).splitlines()[-1].strip()
+        raise WeightsError(f"{path}: expected the weights of a {facts.backbone}: {reason}") from None
+    net.bf16 = facts.precision == "bf16"
+    return net.eval(), facts
+
+
+def need_export_extra(task: str, *packages: str) -> None:
+    """ConfigError that names which of the packages, all of the extra `export`, are absent."""
+    absent = [name for name in packages if find_spec(name) is None]
+    if absent:
+        raise ConfigError(f"{task} needs {', '.join(absent)}: pip install 'rafce[export]'")
+
+
+def check_output(path: Path) -> None:
+    """OutputError where a file cannot be put, before work is spent on it: no folder, or a run's own file."""
+    if not path.parent.is_dir():
+        raise OutputError(f"{path}: expected a folder to write to, found no {path.parent}")
+    if (path.parent / CONFIG).is_file() and path.name in OWN_FILES:
+        raise OutputError(f"{path}: expected another name: it is the run's own file")
+
+
+def _open_net(path: Path, device: str) -> Model:
+    net, facts = load_net(path)
+    where = find_device(device)
+    net = net.to(where)
+    return Model(facts, where, lambda images_B3HW: inference.probabilities(net, [images_B3HW]))
+
+
+def _open_onnx(path: Path, device: str) -> Model:
+    _check_file(path, device)
+    need_export_extra(f"{path}: an ONNX file", "onnxruntime")
+    import onnxruntime
+
+    options = onnxruntime.SessionOptions()
+    options.log_severity_level = 3  # errors; it warns of graphics cards that are not there
+    try:
+        session = onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
+    except Exception as error:  # onnxruntime raises a dozen kinds for a broken file
+        raise WeightsError(f"{path}: cannot be read as an ONNX file: {error}") from None
+    text = session.get_modelmeta().custom_metadata_map.get(WEIGHTS_KEY, "{}")
+    facts = facts_from(read_facts(text, path), path)
+
+    def look(images_B3HW: Tensor) -> Probabilities:
+        return Probabilities(*session.run(list(OUTPUTS), {INPUT: images_B3HW.numpy()}))
+
+    return Model(facts, torch.device("cpu"), look)
+
+
+def _open_torch_export(path: Path, device: str) -> Model:
+    _check_file(path, device)
+    extra = {WEIGHTS_KEY: "{}"}
+    try:
+        module = torch.export.load(path, extra_files=extra).module()
+    except Exception as error:  # torch raises a dozen kinds for a broken file
+        raise WeightsError(f"{path}: cannot be read as a torch.export file: {error}") from None
+    facts = facts_from(read_facts(extra[WEIGHTS_KEY], path), path)
+
+    @torch.inference_mode()
+    def look(images_B3HW: Tensor) -> Probabilities:
+        return Probabilities(*(output.numpy() for output in module(images_B3HW)))
+
+    return Model(facts, torch.device("cpu"), look)
+
+
+OPENERS: dict[str, Callable[[Path, str], Model]] = {
+    ".onnx": _open_onnx,
+    ".pt2": _open_torch_export,
+    ".safetensors": _open_net,
+}
+"""By the suffix of an exported file."""
+
+
+def _check_file(path: Path, device: str) -> None:
+    if not path.is_file():
+        raise WeightsError(f"{path}: expected a file that rafce-train export wrote, found none")
+    if device not in ("auto", "cpu"):
+        raise ConfigError(f"--device {device}: {path.name} computes on the CPU only")
