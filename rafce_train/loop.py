@@ -97,15 +97,17 @@ def train(learner: Learner, feed: Feed, config: Config, standing: Standing, hook
     saved_at = time.perf_counter()
     while not is_over(standing, config):
         for step in range(standing.step, feed.steps):
+            iteration = standing.epoch * feed.steps + step
+            update_meta = iteration % config.meta_every == 0
+
             started_at = time.perf_counter()
             batch = feed.training_batch(standing.epoch, step)
-            validation = feed.validation_batch(standing.epoch, step) if learner.needs_validation else None
+            needs_validation = update_meta and learner.needs_validation
+            validation = feed.validation_batch(standing.epoch, step) if needs_validation else None
             fetched_at = time.perf_counter()
 
-            iteration = standing.epoch * feed.steps + step
             set_rates(learner, config, done=iteration / (config.epochs * feed.steps))
-            update_meta, seed = iteration % config.meta_every == 0, step_seed(config.seed, iteration)
-            log = learner.step(batch, validation, update_meta, seed)
+            log = learner.step(batch, validation, update_meta, step_seed(config.seed, iteration))
 
             unread.append(Unread(step, batch.emotion_B, log))
             must_stop = hooks.stop()

@@ -22,7 +22,7 @@ from rafce_train.inference import probabilities
 from rafce_train.learner import Learner
 from rafce_train.loop import Standing
 from rafce_train.outcome import predictions_table, run_metrics
-from rafce_train.setup import Material, gather, make_feed, make_learner, make_net, repeatable
+from rafce_train.setup import Material, explained, gather, make_feed, make_learner, make_net, repeatable
 
 TRIALS = "trials"
 """Below a run with lists of fixed weights, a run folder for each pair of them."""
@@ -83,7 +83,7 @@ def resume(folder: Path, screen: Screen, **places: str) -> dict[str, Any]:
 def _carry_on(config: Config, folder: Path, data: TrainingData, screen: Screen) -> dict[str, Any]:
     material = gather(config, data, screen.note, screen.decoding)
     trials = rho_grid(config)
-    with repeatable(config), _stop_signals(screen.note) as signals:
+    with explained(config), repeatable(config), _stop_signals(screen.note) as signals:
         try:
             if len(trials) == 1:
                 _train(config, folder, material, screen, signals)

@@ -9,7 +9,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from rafce.errors import ConfigError, raise_all
+from rafce.errors import ConfigError, TrainingError, raise_all
 from rafce_train.cache import BadImage, cache_folder, cached_images
 from rafce_train.config import Config, flag
 from rafce_train.data import TrainingData, find_images, training_warnings
@@ -114,6 +114,20 @@ def unused_options(config: Config) -> list[str]:
         for name, default in (("statistics", "wild"), ("alignment", "paper"), ("prior_scope", "train"))
         if getattr(config, name) != default
     ]
+
+
+@contextmanager
+def explained(config: Config) -> Iterator[None]:
+    """TrainingError where torch runs out of memory, ConfigError where it has no algorithm that repeats."""
+    try:
+        yield
+    except torch.OutOfMemoryError as error:
+        first = str(error).splitlines()[0]
+        raise TrainingError(f"{first}; try a smaller --batch-size, now {config.batch_size}") from None
+    except RuntimeError as error:
+        if not config.deterministic or "deterministic" not in str(error):
+            raise
+        raise ConfigError(f"--deterministic: cannot be had: {str(error).splitlines()[0]}") from None
 
 
 @contextmanager

@@ -12,6 +12,7 @@ from rich.text import Text
 from rafce_train.config import Config
 from rafce_train.history import Row
 from rafce_train.loop import Standing
+from rafce_train.metrics import accuracy
 
 
 class PlainScreen:
@@ -95,7 +96,10 @@ class LiveScreen(PlainScreen):
             description=f"epoch {standing.epoch + 1}/{self._epochs}",
         )
         means = standing.sums.means(self._terms)
-        self._now.plain = "  ".join(f"{name} {text}" for name, text in figures(means, self._terms).items())
+        now = figures(means, self._terms) | {
+            "train %": f"{100 * accuracy(standing.sums.confusion_KK.numpy()):.1f}"
+        }
+        self._now.plain = "  ".join(f"{name} {text}" for name, text in now.items())
 
     def _drop_bar(self) -> None:
         if self._task is not None:

@@ -6,6 +6,7 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
+from rafce.errors import OutputError
 from rafce_reports.confusion import write_confusion
 
 REPORT = "report"
@@ -13,8 +14,11 @@ Json = dict[str, Any]
 
 
 def write_report(metrics: Json, run: Path) -> None:
-    """Draw the pictures of a run into its folder."""
-    write_confusion(metrics["test"], run / REPORT)
+    """Draw the pictures of a run into its folder; OutputError when it cannot be written to."""
+    try:
+        write_confusion(metrics["test"], run / REPORT)
+    except OSError as error:
+        raise OutputError(f"{run / REPORT}: could not be written: {error.strerror or error}") from None
 
 
 def print_summary(metrics: Json, run: Path) -> None:
@@ -29,9 +33,9 @@ def print_summary(metrics: Json, run: Path) -> None:
         console.print(line, soft_wrap=True, markup=False)
 
 
-def emotion_table(emotions: list[Json]) -> Table:
+def emotion_table(emotions: list[Json], title: str = "Test images") -> Table:
     """Recall of each emotion with its support and 95 % interval."""
-    table = Table(title="Test images", title_justify="left")
+    table = Table(title=title, title_justify="left")
     table.add_column("emotion", no_wrap=True)
     for name in ("n", "recall %", "95 % interval"):
         table.add_column(name, justify="right")
@@ -43,18 +47,25 @@ def emotion_table(emotions: list[Json]) -> Table:
 
 
 def headline(metrics: Json) -> list[str]:
-    """The figures over all test images, the majority class beside them."""
-    test, majority, selected = metrics["test"], metrics["majority"], metrics["selected"]
+    """What was trained and picked, and the figures over all test images."""
+    test, selected = metrics["test"], metrics["selected"]
     picked = {"uar": "UAR", "accuracy": "accuracy"}[selected["by"]]
+    what = (
+        f"{metrics['method']}, epoch {selected['epoch']} (validation {picked} {_percent(selected['validation'])} %), "
+        f"{test['n']:,} test images, 95 % intervals"
+    )
+    return [what, *figure_lines(test, metrics["majority"])]
+
+
+def figure_lines(figures: Json, majority: Json) -> list[str]:
+    """The figures over all images of a partition, the majority class beside them."""
     always = f"always {majority['emotion']}:"
     lines = [
-        f"{metrics['method']}, epoch {selected['epoch']} (validation {picked} {_percent(selected['validation'])} %), "
-        f"{test['n']:,} test images, 95 % intervals",
-        f"accuracy     {_rate(test['accuracy'])}   {always} {_percent(majority['accuracy']['value'])} %",
-        f"UAR          {_rate(test['uar'])}   {always} {_percent(majority['uar'])} %",
-        f"macro-F1     {_rate(test['macro_f1'])}",
+        f"accuracy     {_rate(figures['accuracy'])}   {always} {_percent(majority['accuracy']['value'])} %",
+        f"UAR          {_rate(figures['uar'])}   {always} {_percent(majority['uar'])} %",
+        f"macro-F1     {_rate(figures['macro_f1'])}",
     ]
-    if aus := test["action_units"]:
+    if aus := figures["action_units"]:
         lines.append(f"AU macro-F1  {_rate(aus['macro_f1'])}   over {aus['n_aus']} AUs")
     return lines
 

@@ -276,6 +276,7 @@ def test_a_terminal_shows_a_bar_and_the_running_figures(tiny_dataset):
     screen = LiveScreen(console)
     sums = Sums.zero(2, 14)
     sums.images, sums.raw_T[:], sums.weight_T[:] = 4, 10.0, torch.tensor([4.0, 2.0])
+    sums.confusion_KK[0, 0], sums.confusion_KK[0, 1] = 1, 3
     with screen.live:
         screen.decoding(1, 59)
         screen.live.refresh()
@@ -287,7 +288,7 @@ def test_a_terminal_shows_a_bar_and_the_running_figures(tiny_dataset):
     assert "decoding images" in shown
     assert "epoch 2/3" in shown
     assert "15/30" in shown
-    assert "loss emo 2.500  loss au 2.500  ω au 0.500" in shown
+    assert "loss emo 2.500  loss au 2.500  ω au 0.500  train % 25.0" in shown
 
 
 def test_headings_stand_above_their_figures():

@@ -269,6 +269,30 @@ def test_options_that_cannot_be_carried_out_leave_nothing_behind(
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.parametrize(
+    ("error", "kind", "message"),
+    [
+        (
+            torch.OutOfMemoryError("CUDA out of memory. Tried …\nmore"),
+            TrainingError,
+            "smaller --batch-size, now 8",
+        ),
+        (
+            RuntimeError("x_cuda does not have a deterministic implementation"),
+            ConfigError,
+            "--deterministic: cannot",
+        ),
+    ],
+)
+def test_what_torch_cannot_do_is_explained(tiny, screen, tmp_path, error, kind, message):
+    def fail(number):
+        raise error
+
+    screen.at_step = fail
+    with pytest.raises(kind, match=message):
+        start(tiny(), tmp_path / "a", screen)
+
+
 def test_options_without_effect_are_named(tiny, screen, tmp_path):
     start(tiny(statistics="lab", epochs=1), tmp_path / "a", screen)
     assert "--method stl uses no statistics: --statistics lab changes nothing" in screen.notes
