@@ -14,6 +14,7 @@ TIE_WORDS = {
     "first": "it goes to the earlier column of RAF-ML",
     "frequent": "it goes to the class with most untied images",
 }
+OFFICIAL_TIES = "the official class decides"
 FOOTER = "Made by rafce. The page needs nothing but itself; the tables and figures lie beside it as files."
 
 
@@ -115,7 +116,9 @@ def build_context(analysis: Analysis) -> dict[str, Any]:
         "official": manifest["official"],
         "has_votes": "raf_ml" in manifest["inputs"],
         "tied": manifest["counts"]["tied"],
-        "tie_words": TIE_WORDS.get(manifest["options"]["ties"], ""),
+        "tie_words": OFFICIAL_TIES
+        if manifest["official"]
+        else TIE_WORDS.get(manifest["options"]["ties"], ""),
         "build_options": {name: value for name, value in manifest["options"].items() if value is not None},
         "versions": {**manifest["versions"], "rafce, this page": rafce.__version__},
     }

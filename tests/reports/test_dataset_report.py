@@ -12,6 +12,7 @@ from rafce.dataset import Dataset
 from rafce.errors import ConfigError, OutputError
 from rafce_reports import dataset_report
 from rafce_reports.analysis import AnalyzeOptions, analyze
+from rafce_reports.dataset_page import build_context
 from rafce_reports.dataset_report import write_reports
 
 FIGURES = {
@@ -185,3 +186,12 @@ def test_a_scope_without_images_is_an_error(dataset):
 def test_options_are_checked(options, message):
     with pytest.raises(ConfigError, match=re.escape(message)):
         AnalyzeOptions(**options)
+
+
+@pytest.mark.parametrize(
+    ("official", "words"),
+    [(None, "it goes to the earlier column"), ({"agree": 896, "differ": 4}, "the official class decides")],
+)
+def test_the_page_says_who_decides_ties(official, words, dataset):
+    told = Dataset(**{**vars(dataset), "manifest": {**dataset.manifest, "official": official}})
+    assert words in build_context(analyze(told, AnalyzeOptions()))["tie_words"]
