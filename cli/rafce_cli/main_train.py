@@ -19,6 +19,10 @@ rafce_train = lazy_group(
     package="rafce_cli.commands_train",
     commands={
         "run": "Train a network on a dataset folder and write a run folder.",
+        "compare": "Train several methods, or take runs that are there, and compare them.",
+        "evaluate": "Make a run's figures again from its weights and compare them.",
+        "predict": "Say which emotion and AUs a run sees in any images.",
+        "export": "Write a run's network as one checked file for other programs.",
     },
     help_text="""Learn compound expressions with action units as a helper task.
 
@@ -26,6 +30,8 @@ rafce_train = lazy_group(
     Examples:
       rafce-train run
       rafce-train run rafce-data --method stl --epochs 10
+      rafce-train compare
+      rafce-train predict runs/first face.jpg
     """,
     context_settings=CONTEXT,
     guard=require_extra,
