@@ -31,6 +31,7 @@ IntArray = npt.NDArray[np.int64]
 FloatArray = npt.NDArray[np.float32]
 
 SAMPLES, AU_STATISTICS, LAB_STATISTICS = "samples", "au_statistics", "lab_statistics"
+MANIFEST = "manifest.json"
 OBSERVED = ("prototypical", "variant")
 OBSERVED_FROM_PERCENT = 20.0
 SUFFIXES = ("", "_aligned")
@@ -130,6 +131,17 @@ def find_images(data: TrainingData, images: Path | None = None) -> list[Path]:
             f"{root}: expected images such as {example} or {aligned}, found none of {len(data.names)}"
         )
     return candidates[found.index(max(found))]
+
+
+def read_manifest(folder: Path) -> dict[str, Any]:
+    """`manifest.json`: what the dataset was made from, and how; DatasetError when there is none."""
+    path = folder / MANIFEST
+    try:
+        return dict(json.loads(path.read_text(encoding="utf-8")))
+    except OSError as error:
+        raise DatasetError(f"{path}: expected the manifest of a dataset: {error.strerror}") from None
+    except (ValueError, TypeError):
+        raise DatasetError(f"{path}: expected the manifest of a dataset as JSON") from None
 
 
 def training_warnings(data: TrainingData, learns_aus: bool) -> list[str]:
@@ -276,14 +288,11 @@ def _fingerprint(folder: Path) -> str:
 
 def _image_root(folder: Path) -> tuple[Path | None, str]:
     """The manifest's folder of images, if it names one, and what follows the name there."""
-    path = folder / "manifest.json"
     try:
-        images = json.loads(path.read_text(encoding="utf-8"))["images"]
+        images = read_manifest(folder)["images"]
         return (Path(images["root"]) if images["root"] is not None else None), str(images["suffix"])
-    except OSError as error:
-        raise DatasetError(f"{path}: expected the manifest of a dataset: {error.strerror}") from None
-    except (ValueError, KeyError, TypeError):
-        raise DatasetError(f"{path}: expected JSON with images: root and suffix") from None
+    except (KeyError, TypeError):
+        raise DatasetError(f"{folder / MANIFEST}: expected JSON with images: root and suffix") from None
 
 
 def _paths(root: Path, names: Sequence[str], suffix: str) -> list[Path]:

@@ -14,13 +14,14 @@ from filelock import FileLock, Timeout
 from rafce.errors import OutputError, TrainingError
 from rafce_train import checkpoint, loop
 from rafce_train.config import Config, config_from, config_toml, read_config, rho_grid
-from rafce_train.data import TrainingData, read_data
+from rafce_train.data import TrainingData, read_data, read_manifest
 from rafce_train.events import EVENTS, Events
 from rafce_train.facts import facts_of
 from rafce_train.history import Row, Sums, history_table
 from rafce_train.inference import probabilities
 from rafce_train.learner import Learner
 from rafce_train.loop import Standing
+from rafce_train.model_card import model_card
 from rafce_train.outcome import predictions_table, run_metrics
 from rafce_train.setup import Material, explained, gather, make_feed, make_learner, make_net, repeatable
 
@@ -170,6 +171,8 @@ def _finish(config: Config, folder: Path, material: Material, more: dict[str, An
     _write_weights(config, folder, material.data, best)
     checkpoint.write_table(folder / checkpoint.PREDICTIONS, predictions)
     checkpoint.write_json(folder / checkpoint.METRICS, figures)
+    card = model_card(config, figures, read_manifest(material.data.folder))
+    checkpoint.write_atomic(folder / checkpoint.MODEL_CARD, card.encode())
     return figures
 
 

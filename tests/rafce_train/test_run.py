@@ -20,6 +20,7 @@ PLAIN_FILES = (
     "history.parquet",
     "predictions.parquet",
     "metrics.json",
+    "model_card.md",
     "weights.safetensors",
     "state.pt",
 )
