@@ -1,0 +1,91 @@
+"""The AU labels of the test images, for paired intervals of AU macro-F1: predictions carry emotions only."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from rafce.dataset import read_dataset
+from rafce.errors import DatasetError
+from rafce.paired import resample_weights
+from rafce_reports.comparison_runs import Run, System
+
+# N test images, A action units, P all runs of all systems, R resamples (C at a time); 3: hits, false alarms, misses
+BoolArray = npt.NDArray[np.bool_]
+FloatArray = npt.NDArray[np.float64]
+
+TOLERANCE = 1e-6
+
+
+@dataclass(frozen=True, eq=False)
+class AuLabels:
+    """Which AUs are active, and known, in each test image."""
+
+    active_NA: BoolArray
+    known_NA: BoolArray
+
+
+def read_au_labels(folder: Path, systems: Sequence[System]) -> AuLabels:
+    """The labels of the runs' test images from their dataset's folder.
+
+    DatasetError when there is no dataset, or when its labels do not give the AU macro-F1 that the runs found.
+    """
+    dataset = read_dataset(folder)
+    first = systems[0].runs[0]
+    if dataset.words != first.words:
+        raise DatasetError(f"{folder}: expected the emotions and AUs of {first.folder}, found others")
+    row = {name: position for position, name in enumerate(dataset.samples["image"].to_pylist())}
+    images = first.predictions["image"]
+    absent = [name for name in images if name not in row]
+    if absent:
+        raise DatasetError(f"{folder}: expected the test images of {first.folder}, found no {absent[0]}")
+    active_NA, known_NA = (table[[row[name] for name in images]] for table in dataset.au_matrix())
+    labels = AuLabels(active_NA, known_NA)
+    for run in (run for system in systems if system.learns_aus for run in system.runs):
+        found = macro_f1(cells(run, labels).sum(1), trained(run))
+        if not np.isclose(found, run.estimate("au_macro_f1")["value"] or 0.0, atol=TOLERANCE):
+            raise DatasetError(f"{folder}: its AU labels are not those that {run.folder} was tested on")
+    return labels
+
+
+def resampled_macro_f1(systems: Sequence[System], labels: AuLabels) -> FloatArray:
+    """AU macro-F1 of every run in every resample of the test images, shape (R, P)."""
+    columns = [_resampled(cells(run, labels), trained(run)) for system in systems for run in system.runs]
+    return np.stack(columns, axis=1)
+
+
+def cells(run: Run, labels: AuLabels) -> FloatArray:
+    """Which images are hits, false alarms and misses of each AU at the run's thresholds, 0 or 1, shape (3, N, A)."""
+    called_NA = run.au_probability_NA >= [row["threshold"] for row in _rows(run)]
+    active_NA, inactive_NA = labels.active_NA & labels.known_NA, ~labels.active_NA & labels.known_NA
+    return np.stack([active_NA & called_NA, inactive_NA & called_NA, active_NA & ~called_NA]).astype(
+        np.float64
+    )
+
+
+def trained(run: Run) -> BoolArray:
+    """The AUs that are active in a training image, shape (A,): nothing can be learned of the others."""
+    return np.array([row["train_positives"] > 0 for row in _rows(run)])
+
+
+def macro_f1(counts_3A: FloatArray, trained_A: BoolArray) -> FloatArray:
+    """Mean of 2 TP / (2 TP + FP + FN) over the trained AUs that are active in an image; any axes between 3 and A."""
+    hits_A, false_alarms_A, misses_A = counts_3A
+    counts_A = trained_A & (hits_A + misses_A > 0)
+    f1_A = 2 * hits_A / np.where(counts_A, 2 * hits_A + false_alarms_A + misses_A, 1)
+    mean: FloatArray = np.where(counts_A, f1_A, 0).sum(-1) / np.maximum(counts_A.sum(-1), 1)
+    return mean
+
+
+def _resampled(cells_3NA: FloatArray, trained_A: BoolArray) -> FloatArray:
+    chunks = resample_weights(np.zeros(cells_3NA.shape[1], np.int64))
+    return np.concatenate([macro_f1(weight_CN @ cells_3NA, trained_A) for weight_CN in chunks])
+
+
+def _rows(run: Run) -> list[dict[str, Any]]:
+    assert run.au_metrics is not None
+    rows: list[dict[str, Any]] = run.au_metrics["aus"]
+    return rows

@@ -1,0 +1,136 @@
+"""Table 2 and Table 3 as tidy frames, the paper's figures in them; rates in percent."""
+
+from collections.abc import Sequence
+
+import pandas as pd
+
+from rafce.reference import paper_table2, paper_table3
+from rafce_reports.comparison_runs import System
+
+OURS, PAPER = "this comparison", "the paper"
+RECALL, OVERALL = "recall", ("accuracy", "uar")
+WITH_AUS = (*OVERALL, "au_macro_f1")
+MAL = ("mal", "mal2")
+
+
+def table2(systems: Sequence[System]) -> pd.DataFrame:
+    """Recall per emotion with support, accuracy and mean recall ("Diag.") of every system, then the paper's columns.
+
+    A row a figure: source, system, method, statistics, alignment, measure, emotion (recall only), support (test
+    images), seeds, percent (the mean over seeds), sd (over seeds; null for one), ci_low and ci_high (95 % over test
+    images: the limits of single runs, averaged over seeds). The paper's have no support, seeds, sd or interval.
+    """
+    emotions = systems[0].runs[0].words.emotions
+    ours = [row for system in systems for row in _system_rows(system, emotions)]
+    table = pd.DataFrame([*ours, *_paper_rows(emotions)])
+    return table.astype({"support": "Int64", "seeds": "Int64"})
+
+
+def table3(systems: Sequence[System]) -> pd.DataFrame:
+    """Statistics × method, those without statistics first: accuracy, uar and AU macro-F1, the paper's beside.
+
+    A row a figure, columns as in `table2` and `paper`, the paper's percentage. "MAL" is the better of mal and mal2 on
+    validation, mean over seeds. The paper's STL and MTL stand in its Table 2; it prints no AU macro-F1.
+    """
+    paper = _paper_percents()
+    rows = []
+    for label, system in _table3_rows(systems):
+        for measure in WITH_AUS:
+            known = system.alignment in (None, "paper")
+            percent = paper.get((label.upper(), system.statistics, measure)) if known else None
+            figures = summary(system.estimates(measure))
+            rows.append(
+                {**_identity(system), "label": label, "measure": measure, **figures, "paper": percent}
+            )
+    return pd.DataFrame(rows).astype({"seeds": "Int64", "paper": "float64"})
+
+
+def better_mal(systems: Sequence[System]) -> System | None:
+    """Of the systems with learned weights and no alignment, the best on validation; the first of equals.
+
+    By the figure that picked the epoch, in the first of them.
+    """
+    candidates = [system for system in systems if system.method in MAL and system.statistics is None]
+    if not candidates:
+        return None
+    measure = candidates[0].runs[0].metrics["selected"]["by"]
+    return max(
+        candidates, key=lambda system: sum(run.validation(measure) for run in system.runs) / len(system.runs)
+    )
+
+
+def summary(estimates: pd.DataFrame) -> dict[str, object]:
+    """Mean and standard deviation over seeds and mean interval, in percent, of rows of value, ci_low, ci_high."""
+    percents = 100 * estimates
+    mean = percents.mean(skipna=False)
+    return {
+        "seeds": len(percents),
+        "percent": mean["value"],
+        "sd": percents["value"].std(ddof=1, skipna=False),
+        "ci_low": mean["ci_low"],
+        "ci_high": mean["ci_high"],
+    }
+
+
+def _system_rows(system: System, emotions: Sequence[str]) -> list[dict[str, object]]:
+    identity = {"source": OURS, **_identity(system)}
+    rows = []
+    for position, emotion in enumerate(emotions):
+        found = [run.test["emotions"][position] for run in system.runs]
+        recalls = pd.DataFrame([row["recall"] for row in found], dtype="float64")
+        place = {"measure": RECALL, "emotion": emotion, "support": found[0]["support"]}
+        rows.append({**identity, **place, **summary(recalls)})
+    for measure in OVERALL:
+        place = {"measure": measure, "emotion": None, "support": system.runs[0].test["n"]}
+        rows.append({**identity, **place, **summary(system.estimates(measure))})
+    return rows
+
+
+def _paper_rows(emotions: Sequence[str]) -> list[dict[str, object]]:
+    """The paper's rows in the order of the emotions; none where these are not its fourteen."""
+    table = paper_table2()
+    if set(table["emotion"].dropna()) != set(emotions):
+        return []
+    order = {emotion: position for position, emotion in enumerate(emotions)}
+    rows = table.sort_values("emotion", key=lambda column: column.map(order), kind="stable")  # null last
+    by_method = [rows[rows["method"] == method] for method in table["method"].unique()]
+    return [
+        {"source": PAPER, "system": row["method"], **row}
+        for part in by_method
+        for row in part.astype({"emotion": object}).where(part.notna(), None).to_dict("records")
+    ]
+
+
+def _identity(system: System) -> dict[str, object]:
+    return {
+        "system": system.name,
+        "method": system.method,
+        "statistics": system.statistics,
+        "alignment": system.alignment,
+    }
+
+
+def _table3_rows(systems: Sequence[System]) -> list[tuple[str, System]]:
+    """The systems with their labels, in blocks by statistics: none, lab, wild; of mal and mal2 the better one."""
+    mal = better_mal(systems)
+    order = [None, "lab", "wild"]
+    shown = [
+        ("mal" if system is mal else system.method, system)
+        for system in systems
+        if system is mal or system.method not in MAL or system.statistics is not None
+    ]
+    return sorted(shown, key=lambda row: (order.index(row[1].statistics), row[1].alignment == "bayes"))
+
+
+def _paper_percents() -> dict[tuple[str, str | None, str], float]:
+    """The paper's accuracies and mean recalls by its name of the method, the statistics and the measure."""
+    overall = paper_table2().query("measure != 'recall' and method != 'MML'")
+    rows = [*overall.assign(statistics=None).to_dict("records"), *paper_table3().to_dict("records")]
+    return {
+        (
+            str(row["method"]),
+            None if pd.isna(row["statistics"]) else str(row["statistics"]),
+            str(row["measure"]),
+        ): float(row["percent"])
+        for row in rows
+    }
