@@ -6,7 +6,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from rafce.errors import ConfigError
+from rafce_train.augment import AUGMENTATIONS, CHANNEL_ORDERS, NORMALIZATIONS
 from rafce_train.config import Config, config_from, config_toml, options, read_config, rho_grid
+from rafce_train.learner import REDUCTIONS
+from rafce_train.loop import SCHEDULES
+from rafce_train.methods import METHODS
+from rafce_train.prior import PRIORS
+from rafce_train.sampling import CLASS_WEIGHTS, SAMPLERS
 
 finite = st.floats(min_value=0, max_value=1e6)
 
@@ -102,3 +108,20 @@ def test_a_file_that_is_not_a_configuration_is_refused(tmp_path, content, messag
 def test_an_absent_configuration_file_is_named(tmp_path):
     with pytest.raises(ConfigError, match=r"none\.toml: expected a TOML file of options: No such file"):
         read_config(tmp_path / "none.toml")
+
+
+def test_the_choices_of_an_option_are_what_the_code_knows():
+    tables = {
+        "method": METHODS,
+        "reduction": REDUCTIONS,
+        "normalize": NORMALIZATIONS,
+        "channel_order": CHANNEL_ORDERS,
+        "augment": AUGMENTATIONS,
+        "sampler": SAMPLERS,
+        "class_weights": CLASS_WEIGHTS,
+        "schedule": SCHEDULES,
+    }
+    for name, table in tables.items():
+        assert options()[name][1].choices == tuple(table), name
+    pairs = {(statistics, alignment) for statistics in ("wild", "lab") for alignment in ("paper", "bayes")}
+    assert pairs - set(PRIORS) == {("lab", "bayes")}
