@@ -1,5 +1,6 @@
 import dataclasses
 import tomllib
+from collections.abc import Mapping
 
 import pytest
 from hypothesis import given
@@ -111,7 +112,7 @@ def test_an_absent_configuration_file_is_named(tmp_path):
 
 
 def test_the_choices_of_an_option_are_what_the_code_knows():
-    tables = {
+    tables: dict[str, Mapping[str, object]] = {
         "method": METHODS,
         "reduction": REDUCTIONS,
         "normalize": NORMALIZATIONS,
