@@ -12,8 +12,8 @@ from rafce_reports.latex import document, escaped
 from rafce_reports.page import Column
 
 MEASURES = {"accuracy": "accuracy", "uar": "UAR", "au_macro_f1": "AU macro-F1"}
-BLOCK = 7
-"""Columns of the first group that fit beside each other on a page of LaTeX."""
+BLOCK = 5
+"""Columns of the first group that fit beside each other on a page of a paper in two columns."""
 
 OVER_SEEDS = (
     "In percent: mean ± standard deviation over seeds; below it, or in brackets, the 95 % interval over test images "

@@ -1,0 +1,479 @@
+"""A comparison's tables, tests and files against counting, SciPy and the paper, from run folders made here."""
+
+import json
+import shutil
+import subprocess
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from scipy.stats import binomtest
+
+from rafce.dataset import Dataset
+from rafce.errors import ConfigError, OutputError, TrainingError
+from rafce.paired import holm
+from rafce.schema import emotion_slug, metadata
+from rafce_reports.comparison import compare_runs
+from rafce_reports.comparison_report import check_place, write_comparison
+from rafce_reports.comparison_runs import read_run, read_systems
+from rafce_reports.comparison_text import printed_table2
+from rafce_reports.figure5 import curve, learned_weights
+from rafce_train.metrics import au_metrics, emotion_metrics, majority_baseline
+
+# N test images, K emotions, A action units
+SKILL = {"stl": 0.3, "mtl": 0.34, "am": 0.33, "mal": 0.31, "mal2": 0.35, "mml": 0.5}
+FILES = [
+    *(f"table{number}.{kind}" for number in (2, 3) for kind in ("csv", "md", "parquet", "tex")),
+    *("tests.csv", "tests.parquet", "figure5.png", "figure5.svg", "comparison.html", "summary.json"),
+]
+TERMS = {"stl": ("emo",), "mtl": ("emo", "au"), "mal": ("emo", "au"), "mal2": ("emo", "au")}
+
+
+def write_run(
+    folder: Path, dataset: Dataset, method="stl", statistics="wild", alignment="paper", seed=0, **options
+) -> Path:
+    """A finished run with these options as the trainer writes it, its predictions as good as the method's skill."""
+    folder.mkdir(parents=True)
+    config = {"method": method, "statistics": statistics, "alignment": alignment, "seed": seed}
+    config |= {
+        "prior_scope": "train",
+        "epochs": 4,
+        "dataset": str(dataset.folder),
+        "rho_au": [0.1],
+        **options,
+    }
+    lines = [f"{name} = {json.dumps(value)}\n" for name, value in config.items()]
+    (folder / "config.toml").write_text("".join(lines), encoding="utf-8")
+    terms = TERMS.get(method, ("emo", "au", "align"))
+    write_history(folder, method, terms, seed)
+    write_predictions(folder, dataset, method, terms, seed)
+    return folder
+
+
+def write_history(folder: Path, method: str, terms: tuple[str, ...], seed: int) -> None:
+    rng, epochs = np.random.default_rng([7, seed]), np.arange(1, 5)
+    columns: dict[str, np.ndarray] = {"epoch": epochs, "iterations": 20 * epochs}
+    for term in terms:
+        is_learned = method in ("mal", "mal2", "mml") and (term != "emo" or method == "mal2")
+        columns[f"loss_{term}"] = 3.0 / epochs
+        columns[f"omega_{term}"] = 0.5 + 0.1 * epochs * rng.random() if is_learned else np.full(4, 1.0)
+        columns[f"omega_{term}_sd"] = np.full(4, 0.05 if is_learned else 0.0)
+    columns["accuracy"] = np.minimum(SKILL[method] + 0.02 * epochs * rng.random(), 1)
+    columns["uar"] = columns["accuracy"] - 0.1
+    table = pa.table(columns).replace_schema_metadata({"rafce.schema": "history/1"})
+    pq.write_table(table, folder / "history.parquet")
+
+
+def write_predictions(folder: Path, dataset, method: str, terms: tuple[str, ...], seed: int) -> None:
+    rng = np.random.default_rng([8, seed, *map(ord, folder.name)])
+    rows_N = np.flatnonzero(dataset.partitions() == "test")
+    emotion_N, active_NA = dataset.emotion_ids()[rows_N], dataset.au_matrix()[0][rows_N].astype(float)
+    probability_NK = rng.random((len(rows_N), len(dataset.emotions)))
+    probability_NK[np.arange(len(rows_N)), emotion_N] += rng.random(len(rows_N)) < SKILL[method]
+    probability_NK /= probability_NK.sum(1, keepdims=True)
+    au_NA = np.clip(0.3 * active_NA + 0.7 * rng.random(active_NA.shape), 0, 1).astype(np.float32)
+    learns_aus = "au" in terms
+    names = [dataset.samples["image"][int(row)].as_py() for row in rows_N]
+    predicted_N = probability_NK.argmax(1)
+    columns = {
+        "image": names,
+        "emotion": [dataset.emotions[i] for i in emotion_N],
+        "predicted": [dataset.emotions[i] for i in predicted_N],
+        **{f"p_{emotion_slug(name)}": probability_NK[:, i] for i, name in enumerate(dataset.emotions)},
+        **{
+            f"p_AU{au:02d}": pa.array(au_NA[:, i] if learns_aus else [None] * len(names), pa.float32())
+            for i, au in enumerate(dataset.aus)
+        },
+    }
+    table = pa.table(columns).replace_schema_metadata(metadata("predictions", dataset.words))
+    pq.write_table(table, folder / "predictions.parquet")
+    thresholds_A, positives_A = np.full(len(dataset.aus), 0.5), np.full(len(dataset.aus), 3)
+    aus = au_metrics(dataset.aus, active_NA, au_NA, thresholds_A, positives_A) if learns_aus else None
+    figures = emotion_metrics(dataset.emotions, emotion_N, probability_NK)
+    write_metrics(folder, method, {**figures, "action_units": aus}, dataset, emotion_N)
+
+
+def write_metrics(folder: Path, method: str, test: dict, dataset, emotion_N) -> None:
+    counts_K = np.bincount(emotion_N, minlength=len(dataset.emotions))
+    metrics = {
+        "schema": "metrics/1",
+        "method": method,
+        "dataset": {"fingerprint": "0123456789abcdef"},
+        "selected": {"by": "uar", "epoch": 3, "validation": SKILL[method]},
+        "majority": majority_baseline(dataset.emotions, counts_K, emotion_N),
+        "test": test,
+    }
+    (folder / "metrics.json").write_text(json.dumps(metrics), encoding="utf-8")
+
+
+SYSTEMS = (
+    *((method, "wild", "paper") for method in ("stl", "mtl", "mal", "mal2")),
+    *(
+        (method, *prior)
+        for method in ("am", "mml")
+        for prior in (("wild", "paper"), ("lab", "paper"), ("wild", "bayes"))
+    ),
+)
+
+
+@pytest.fixture(scope="session")
+def runs(dataset, tmp_path_factory) -> list[Path]:
+    """Ten systems, two seeds each."""
+    root = tmp_path_factory.mktemp("comparison") / "runs"
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("rafce_train.metrics.N_RESAMPLES", 100)  # the intervals of single runs: quicker
+        return [
+            write_run(root / f"{'-'.join(system)}-{seed}", dataset, *system, seed=seed)
+            for seed in (0, 1)
+            for system in SYSTEMS
+        ]
+
+
+@pytest.fixture(scope="session")
+def comparison(runs):
+    return compare_runs(runs)
+
+
+@pytest.fixture(scope="session")
+def out(comparison, tmp_path_factory) -> Path:
+    folder = tmp_path_factory.mktemp("comparison") / "comparison"
+    write_comparison(comparison, folder)
+    return folder
+
+
+def right(run: Path) -> np.ndarray:
+    table = pd.read_parquet(run / "predictions.parquet")
+    return (table["emotion"] == table["predicted"]).to_numpy()
+
+
+def rows(table: pd.DataFrame, **values) -> pd.DataFrame:
+    for name, value in values.items():
+        table = table[table[name] == value]
+    return table
+
+
+def only(table: pd.DataFrame, **values) -> pd.Series:
+    found = rows(table, **values)
+    assert len(found) == 1
+    return found.iloc[0]
+
+
+# --- tables ---
+
+
+def test_table_2_has_mean_and_spread_over_seeds_of_what_counting_gives(comparison, runs, dataset):
+    folders = [run for run in runs if run.name.startswith("mtl-")]
+    emotion = dataset.emotions[5]
+    of_emotion = pd.read_parquet(folders[0] / "predictions.parquet")["emotion"] == emotion
+    recalls = [100 * right(run)[of_emotion].mean() for run in folders]
+    found = only(comparison.table2, system="mtl", measure="recall", emotion=emotion)
+    assert (found["percent"], found["sd"]) == pytest.approx((np.mean(recalls), np.std(recalls, ddof=1)))
+    assert (found["support"], found["seeds"]) == (of_emotion.sum(), 2)
+    interval = np.mean([binomtest(int(r), int(of_emotion.sum())).proportion_ci(method="wilson") for r in
+                        (right(run)[of_emotion].sum() for run in folders)], axis=0)  # fmt: skip
+    assert (found["ci_low"], found["ci_high"]) == pytest.approx(tuple(100 * interval))
+    accuracies = [100 * right(run).mean() for run in folders]
+    overall = only(comparison.table2, system="mtl", measure="accuracy")
+    assert (overall["percent"], overall["support"]) == (
+        pytest.approx(np.mean(accuracies)),
+        len(right(folders[0])),
+    )
+
+
+def test_table_2_carries_the_papers_columns_as_the_papers(comparison):
+    paper = rows(comparison.table2, source="the paper")
+    assert list(paper["system"].unique()) == ["STL", "MTL", "MML"]
+    assert only(paper, system="MML", measure="recall", emotion="happily surprised")["percent"] == 77.78
+    assert only(paper, system="MML", measure="uar")["percent"] == 31.68
+    assert paper[["support", "seeds", "sd", "ci_low"]].isna().all(axis=None)
+    order = rows(paper, system="STL", measure="recall")["emotion"].tolist()
+    assert order == rows(comparison.table2, system="stl", measure="recall")["emotion"].tolist()
+
+
+def test_table_3_goes_by_statistics_and_takes_the_mal_that_validation_prefers(comparison):
+    systems = comparison.table3["system"].unique().tolist()
+    assert systems == [
+        *("stl", "mtl", "mal2", "am (lab)", "mml (lab)"),
+        *("am (wild)", "mml (wild)", "am (wild, bayes)", "mml (wild, bayes)"),
+    ]
+    mal = only(comparison.table3, label="mal", measure="accuracy")
+    assert (mal["system"], mal["paper"]) == ("mal2", 52.37)
+    assert only(comparison.table3, system="mml (lab)", measure="uar")["paper"] == 30.85
+    assert only(comparison.table3, system="mtl", measure="accuracy")["paper"] == 53.25  # Table 2's
+    assert np.isnan(only(comparison.table3, system="mml (wild, bayes)", measure="accuracy")["paper"])
+    assert np.isnan(only(comparison.table3, system="stl", measure="au_macro_f1")["percent"])
+
+
+def test_one_seed_has_no_spread(runs):
+    table = compare_runs(runs[:2]).table2
+    assert rows(table, source="this comparison")["sd"].isna().all()
+
+
+def test_other_emotions_have_no_column_of_the_paper(other_dataset, tmp_path):
+    folders = [write_run(tmp_path / method, other_dataset, method) for method in ("stl", "mtl")]
+    table = printed_table2(compare_runs(folders).table2)
+    assert [group.title for group in table.groups] == ["this comparison"]
+    assert "paper's columns" not in table.caption
+
+
+# --- tests ---
+
+
+def test_accuracy_of_one_run_each_is_mcnemars_test_on_the_counted_images(runs):
+    a, b = right(runs[0]), right(runs[9])
+    found = only(compare_runs([runs[0], runs[9]]).tests, measure="accuracy")
+    only_a, only_b = int((a & ~b).sum()), int((b & ~a).sum())
+    assert found["p"] == pytest.approx(binomtest(only_a, only_a + only_b).pvalue)
+    assert (found["images_a_better"], found["images_b_better"]) == (only_a, only_b)
+    assert found["difference"] == pytest.approx(100 * (a.mean() - b.mean()))
+
+
+def test_holm_corrects_over_all_pairs_of_a_measure(comparison):
+    for measure, n_systems in (("accuracy", 10), ("uar", 10), ("au_macro_f1", 9)):
+        found = rows(comparison.tests, measure=measure)
+        assert len(found) == n_systems * (n_systems - 1) / 2
+        assert found["p_holm"].tolist() == pytest.approx(holm(found["p"].tolist()).tolist())
+
+
+def test_a_large_difference_is_real_and_an_equal_one_is_noise(comparison, runs, dataset, tmp_path):
+    assert only(comparison.tests, measure="accuracy", a="stl", b="mml (wild)")["verdict"] == "b better"
+    twin = write_run(tmp_path / "twin", dataset, epochs=9)
+    shutil.copy(runs[0] / "predictions.parquet", twin)
+    shutil.copy(runs[0] / "metrics.json", twin)
+    equal = compare_runs([runs[0], twin]).tests
+    assert set(equal["verdict"]) == {"inside noise"}
+    assert equal["p"].tolist() == [1, 1]
+    assert not equal[["difference", "ci_low", "ci_high"]].any(axis=None)
+
+
+def test_nothing_is_real_whose_interval_includes_0_or_whose_p_is_not_small(comparison):
+    tests = comparison.tests
+    sure = tests["verdict"] != "inside noise"
+    assert (tests["p_holm"][sure] < 0.05).all()
+    assert ((tests["ci_low"] > 0) | (tests["ci_high"] < 0))[sure].all()
+
+
+def test_the_uar_difference_is_that_of_the_runs_own_figures(comparison, runs):
+    def uar(name: str) -> float:
+        found = [json.loads((run / "metrics.json").read_text()) for run in runs if run.name.startswith(name)]
+        return float(np.mean([metrics["test"]["uar"]["value"] for metrics in found]))
+
+    found = only(comparison.tests, measure="uar", a="stl", b="mtl")
+    assert found["difference"] == pytest.approx(100 * (uar("stl-") - uar("mtl-")))
+    assert found["ci_low"] < found["difference"] < found["ci_high"]
+
+
+def test_without_their_labels_there_is_no_test_of_aus_and_the_reader_hears_of_it(
+    runs, tmp_path, dataset, other_dataset
+):
+    for place in (tmp_path / "gone", other_dataset.folder):
+        found = compare_runs(runs[1:4], place)
+        assert set(found.tests["measure"]) == {"accuracy", "uar"}
+        assert found.left_out[0].startswith(f"paired intervals of AU macro-F1: {place}")
+
+
+def test_other_au_labels_than_the_runs_were_tested_on_are_noticed(runs, dataset, tmp_path):
+    other = tmp_path / "rafce-data"
+    shutil.copytree(dataset.folder, other)
+    table = pq.read_table(other / "samples.parquet")
+    position = table.schema.get_field_index("AU12")
+    flipped = pa.compute.invert(table["AU12"])
+    pq.write_table(table.set_column(position, table.schema.field("AU12"), flipped), other / "samples.parquet")
+    found = compare_runs(runs[1:4], other)
+    assert "are not those that" in found.left_out[0]
+
+
+# --- systems ---
+
+
+def test_runs_that_differ_in_the_seed_alone_are_one_system(comparison):
+    assert [system.name for system in comparison.systems] == [
+        *("stl", "mtl", "mal", "mal2", "am (wild)", "am (lab)", "am (wild, bayes)"),
+        *("mml (wild)", "mml (lab)", "mml (wild, bayes)"),
+    ]
+    assert {system.seeds for system in comparison.systems} == {(0, 1)}
+
+
+def test_options_that_set_alike_systems_apart_are_in_their_names(dataset, tmp_path):
+    folders = [
+        write_run(tmp_path / "a", dataset, "stl", epochs=4),
+        write_run(tmp_path / "b", dataset, "stl", epochs=9, statistics="lab"),  # stl uses none
+        write_run(tmp_path / "c", dataset, "mml", rho_au=[0.1, 0.3]),
+    ]
+    assert [system.name for system in read_systems(folders)] == [
+        "stl (epochs=4)",
+        "stl (epochs=9)",
+        "mml (wild)",
+    ]
+
+
+def replace_file(folder: Path, name: str, old: str, new: str) -> None:
+    path = folder / name
+    path.write_text(path.read_text(encoding="utf-8").replace(old, new), encoding="utf-8")
+
+
+def without_an_image(folder: Path) -> None:
+    table = pq.read_table(folder / "predictions.parquet")
+    pq.write_table(table.slice(1), folder / "predictions.parquet")
+
+
+DAMAGES = {
+    "expected a finished run, found no metrics.json": lambda run: (run / "metrics.json").unlink(),
+    "expected the files of a finished run: ": lambda run: (run / "history.parquet").write_bytes(b"PAR1"),
+    "expected schema metrics/1, found metrics/2": lambda run: replace_file(
+        run, "metrics.json", "cs/1", "cs/2"
+    ),
+    "expected schema history/1, found ": lambda run: shutil.copy(
+        run / "predictions.parquet", run / "history.parquet"
+    ),
+    "expected the test images and emotions of ": without_an_image,
+    "expected other options or another seed than ": lambda run: replace_file(
+        run, "config.toml", "= 1\n", "= 0\n"
+    ),
+}
+
+
+@pytest.mark.parametrize("message", DAMAGES)
+def test_runs_that_cannot_be_compared_are_named(message, runs, tmp_path):
+    damaged = tmp_path / "damaged"
+    shutil.copytree(next(run for run in runs if run.name == "stl-wild-paper-1"), damaged)
+    DAMAGES[message](damaged)
+    with pytest.raises((TrainingError, ConfigError)) as raised:
+        read_systems([runs[0], damaged])
+    assert str(raised.value).startswith(str(damaged))
+    assert message in str(raised.value)
+
+
+def test_one_system_is_not_a_comparison(runs):
+    with pytest.raises(ConfigError, match="expected at least two systems to compare, found stl alone"):
+        compare_runs([run for run in runs if run.name.startswith("stl-")])
+
+
+# --- figure 5 ---
+
+
+def test_the_spread_of_a_weight_is_that_over_all_images_of_all_seeds(runs):
+    of_mml = [read_run(run) for run in runs if run.name.startswith("mml-wild-paper")]
+    found = curve(of_mml, "omega_au")
+    for epoch, row in enumerate(found.itertuples()):
+        means = [run.history["omega_au"][epoch] for run in of_mml]
+        images = np.concatenate([mean + 0.05 * np.array([-1, 1]) for mean in means])  # each has spread 0.05
+        assert (row.mean, row.spread) == pytest.approx((images.mean(), images.std()))
+    assert found["iterations"].tolist() == [20, 40, 60, 80]
+
+
+def test_the_spread_of_accuracy_is_that_over_seeds(runs):
+    of_mml = [read_run(run) for run in runs if run.name.startswith("mml-wild-paper")]
+    values = np.array([run.history["accuracy"] for run in of_mml])
+    found = curve(of_mml, "accuracy")
+    assert found["spread"].tolist() == pytest.approx(values.std(0, ddof=1).tolist())
+    assert curve(of_mml[:1], "accuracy")["spread"].tolist() == [0, 0, 0, 0]
+
+
+def test_only_learned_weights_are_drawn(comparison):
+    found = {system.name: learned_weights(system) for system in comparison.systems}
+    assert found["stl"] == found["mtl"] == found["am (wild)"] == []
+    assert (found["mal"], found["mal2"], found["mml (lab)"]) == (["au"], ["emo", "au"], ["au", "align"])
+
+
+# --- files ---
+
+
+def test_every_file_is_written_and_nothing_else(out):
+    assert sorted(path.name for path in out.iterdir()) == sorted(FILES)
+    assert sorted(json.loads((out / "summary.json").read_text())["files"]) == sorted(FILES)
+
+
+def test_csv_and_parquet_hold_the_same(out):
+    for name in ("table2", "table3", "tests"):
+        parquet, csv = pd.read_parquet(out / f"{name}.parquet"), pd.read_csv(out / f"{name}.csv")
+        assert list(parquet) == list(csv)
+        for column in parquet.select_dtypes("number"):
+            np.testing.assert_allclose(csv[column], parquet[column].astype(float))
+
+
+def test_a_rerun_gives_the_same_bytes_and_leaves_the_runs(comparison, out, tmp_path):
+    again = tmp_path / "comparison"
+    shutil.copytree(out, again)
+    (again / "runs").mkdir()
+    (again / ".new-left-over").mkdir()
+    (again / "table2.csv").write_text("older")
+    write_comparison(comparison, again)
+    assert {path.name for path in again.iterdir()} == {*FILES, "runs"}
+    for name in FILES:
+        assert (again / name).read_bytes() == (out / name).read_bytes(), name
+
+
+def test_no_file_tells_how_long_anything_took(out):
+    for name in ("table2.csv", "table3.csv", "tests.csv", "summary.json"):
+        assert "second" not in (out / name).read_text(encoding="utf-8")
+
+
+def test_a_folder_of_others_is_refused_and_untouched(comparison, tmp_path):
+    (tmp_path / "table2.csv").write_text("mine")
+    with pytest.raises(
+        OutputError, match="expected an empty folder or an older comparison, found other files"
+    ):
+        write_comparison(comparison, tmp_path)
+    assert [path.name for path in tmp_path.iterdir()] == ["table2.csv"]
+    with pytest.raises(OutputError, match="found a file"):
+        check_place(tmp_path / "table2.csv")
+    check_place(tmp_path / "absent")
+
+
+@pytest.mark.skipif(not shutil.which("pdflatex"), reason="no pdflatex here to compile the tables with")
+@pytest.mark.parametrize("name", ["table2", "table3"])
+def test_latex_compiles_alone_and_inside_a_paper(name, out, tmp_path):
+    compile_latex(out / f"{name}.tex", tmp_path)
+
+
+@pytest.mark.skipif(not shutil.which("pdflatex"), reason="no pdflatex here to compile the tables with")
+def test_names_full_of_markup_compile_and_are_escaped_on_the_page(other_dataset, tmp_path):
+    folders = [write_run(tmp_path / method, other_dataset, method) for method in ("mtl", "mml")]
+    write_comparison(compare_runs(folders), tmp_path / "comparison")
+    page = (tmp_path / "comparison/comparison.html").read_text(encoding="utf-8")
+    assert "calm &amp; cool" in page
+    assert "calm & cool" not in page
+    compile_latex(tmp_path / "comparison/table2.tex", tmp_path)
+
+
+def compile_latex(table: Path, folder: Path) -> None:
+    shutil.copy(table, folder)
+    (folder / "paper.tex").write_text(
+        "\\documentclass[twocolumn]{article}\\usepackage[width=17.5cm]{geometry}\\usepackage{booktabs}\n"
+        f"\\begin{{document}}Before.\\input{{{table.stem}}}After.\\end{{document}}\n"
+    )
+    for name in (table.stem, "paper"):
+        command = ["pdflatex", "-interaction=nonstopmode", "-halt-on-error", name]
+        run = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
+        assert run.returncode == 0, run.stdout
+        assert "Overfull" not in run.stdout
+
+
+@pytest.mark.parametrize(("name", "n_columns", "n_rows"), [("table2", 15, 16), ("table3", 8, 9)])
+def test_markdown_is_one_even_grid_under_its_caption(name, n_columns, n_rows, out):
+    caption, empty, *grid = (out / f"{name}.md").read_text(encoding="utf-8").splitlines()
+    assert caption.startswith("**Table ")
+    assert empty == ""
+    assert {line.count("|") for line in grid} == {n_columns + 1}
+    assert len(grid) == n_rows + 2
+
+
+def test_the_page_needs_nothing_but_itself_and_says_what_is_noise(out):
+    page = (out / "comparison.html").read_text(encoding="utf-8")
+    assert "http" not in page.replace("http://www.w3.org", "")
+    assert page.count("data:image/svg+xml;base64,") == 1
+    assert "mml (wild) is better than stl by " in page
+    assert "inside noise" in page
+    assert "one seed only" not in page
+    assert "no test label touches training" in page
+
+
+def test_the_page_warns_of_single_seeds_and_says_what_is_left_out(runs, tmp_path):
+    write_comparison(compare_runs(runs[:3], left_out=["this <and> that"]), tmp_path / "comparison")
+    page = (tmp_path / "comparison/comparison.html").read_text(encoding="utf-8")
+    assert "All systems have one seed only" in page
+    assert "this &lt;and&gt; that" in page
