@@ -129,7 +129,10 @@ class Learner:
         return self._raw(self.outputs_at(parameters, batch), batch)
 
     def outputs_at(self, parameters: Parameters, batch: Batch) -> Outputs:
-        """Outputs with other parameters; BatchNorm uses the batch's statistics and keeps its own as they are."""
+        """Outputs with other parameters; BatchNorm uses the batch's statistics and keeps its own as they are.
+
+        Random layers go on drawing where the pass before left off.
+        """
         with _kept_statistics(self.net):
             outputs: Outputs = functional_call(self.net, dict(parameters), (batch.images_B3HW,))
         return outputs
@@ -289,7 +292,7 @@ def _log(outputs: Outputs, raw_BT: Tensor, weight_BT: Tensor) -> StepLog:
 
 @contextmanager
 def _own_generator(device: torch.device) -> Iterator[None]:
-    """Seeds set within do not reach the generators outside."""
+    """Seeds set within do not reach the generators outside, but for Apple's GPU, which torch cannot fork."""
     with torch.random.fork_rng([device] if device.type == "cuda" else []):
         yield
 
