@@ -219,9 +219,10 @@ def test_training_goes_on_bit_for_bit_from_a_saved_state(net, method):
 
 
 @pytest.mark.parametrize("method", METHODS)
-def test_iteration_never_waits_for_the_device(net, method):
+def test_iteration_never_waits_for_the_device(method):
     """On the meta device there are no values: whatever reads one back, raises."""
-    ours = Learner(copy.deepcopy(net).to("meta"), METHODS[method], Config(momentum=0.9), PRIOR)
+    net = build_net("resnet18", N_EMOTIONS, N_AUS, image_size=32).to("meta")
+    ours = Learner(net, METHODS[method], Config(momentum=0.9), PRIOR)
     train, validation = (Batch(*(value.to("meta") for value in batch(seed))) for seed in range(2))
     for seed in range(2):
         log = ours.step(train, validation, True, seed)
