@@ -85,7 +85,7 @@ class LiveComparisonScreen(PlainComparisonScreen):
         )
         self._all = self._bars.add_task("all runs", total=None, unit="runs")
         self._one = self._bars.add_task("", total=None, unit="steps", visible=False)
-        self._name, self._steps = "", 0
+        self._steps = 0
         self.live = Live(Group(self._bars), console=console, transient=True)
 
     def comparison(self, plan: Plan, to_do: list[Planned]) -> None:
@@ -95,18 +95,16 @@ class LiveComparisonScreen(PlainComparisonScreen):
 
     def run(self, name: str) -> None:
         """Put up the run's bar, which knows its steps later."""
-        self._name, self._steps = name, 0
         self._bars.reset(self._one, total=None, description=name, visible=True)
 
     def decoding(self, done: int, total: int) -> None:
-        """Move the run's bar by images first."""
-        self._bars.update(self._one, description="decoding images", completed=done, total=total)
+        """Move the run's bar by the images that are decoded."""
+        self._bars.update(self._one, completed=done, total=total, unit="images")
 
     def begin(self, config: Config, terms: tuple[str, ...], steps: int) -> None:
         """Give the run's bar its steps."""
         super().begin(config, terms, steps)
-        total = steps * n_epochs(config)
-        self._bars.update(self._one, description=self._name, total=total, completed=0)
+        self._bars.update(self._one, total=steps * n_epochs(config), completed=0, unit="steps")
         self._steps = steps
 
     def step(self, standing: Standing) -> None:

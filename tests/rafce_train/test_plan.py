@@ -1,0 +1,65 @@
+from typing import Any
+
+import pytest
+
+from rafce.errors import ConfigError
+from rafce_train.config import Config
+from rafce_train.plan import make_plan, n_epochs, relative_cost
+
+SIX = ("stl", "mtl", "am", "mal", "mal2", "mml")
+
+
+def names(*arguments, **options):
+    return [run.name for run in make_plan(options, *arguments).runs]
+
+
+def test_methods_without_statistics_run_once_a_seed_and_the_others_with_every_prior():
+    assert names(("stl", "mml"), ("wild", "lab"), ("paper",), 2) == [
+        *("stl-none-none-0", "mml-wild-paper-0", "mml-lab-paper-0"),
+        *("stl-none-none-1", "mml-wild-paper-1", "mml-lab-paper-1"),
+    ]
+
+
+def test_the_paper_needs_ten_runs_a_seed():
+    plan = make_plan({}, SIX, ("wild", "lab"), ("paper", "bayes"), 3)
+    assert len(plan.runs) == 3 * (4 + 2 * 3)
+    assert plan.left_out == (
+        "--statistics lab with --alignment bayes: its table has no counts, which bayes needs",
+    )
+
+
+def test_lab_with_bayes_is_left_out_and_a_method_without_statistics_stays():
+    assert names(("stl", "am"), ("lab",), ("bayes",), 1) == ["stl-none-none-0"]
+    with pytest.raises(
+        ConfigError, match="expected at least one method to compare, found none\n--statistics lab"
+    ):
+        make_plan({}, ("am",), ("lab",), ("bayes",), 1)
+
+
+def test_each_run_has_its_options_and_the_common_ones():
+    plan = make_plan({"epochs": 7, "backbone": "resnet18"}, ("am",), ("lab",), ("paper",), 2)
+    expected = Config(method="am", statistics="lab", seed=1, epochs=7, backbone="resnet18")
+    assert plan.runs[1].config == expected
+
+
+def test_options_that_change_nothing_with_a_method_stay_at_their_defaults():
+    common: dict[str, Any] = {"prior_scope": "all", "rho_au": (0.1, 0.3), "rho_align": (0.2, 0.5)}
+    configs = {run.config.method: run.config for run in make_plan(common, SIX, ("lab",), ("paper",), 1).runs}
+    assert configs["stl"] == Config(method="stl")
+    assert configs["mtl"] == Config(method="mtl", rho_au=(0.1, 0.3))
+    assert configs["am"] == Config(method="am", statistics="lab", **common)
+    assert configs["mml"] == Config(method="mml", statistics="lab", prior_scope="all")
+
+
+def test_options_that_are_not_allowed_are_named():
+    with pytest.raises(ConfigError, match="--epochs 0: expected at least 1"):
+        make_plan({"epochs": 0}, ("stl",), ("wild",), ("paper",), 1)
+
+
+@pytest.mark.parametrize(("method", "meta_every", "cost"), [("am", 1, 3), ("mml", 1, 14), ("mal", 11, 4)])
+def test_a_meta_step_costs_fourteen_passes_and_a_plain_one_three(method, meta_every, cost):
+    assert relative_cost(Config(method=method, meta_every=meta_every)) == pytest.approx(cost)
+
+
+def test_every_pair_of_fixed_weights_has_its_epochs():
+    assert n_epochs(Config(method="am", epochs=5, rho_au=(0.1, 0.3, 1.0), rho_align=(0.1, 0.2))) == 30
