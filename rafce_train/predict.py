@@ -84,8 +84,9 @@ def predictions_table(facts: Facts, paths: Sequence[Path], found: Probabilities)
     All about AUs is null where the method learned none.
     """
     words = Vocabulary(facts.emotions, facts.aus)
+    names = [os.fsencode(path).decode(errors="replace") for path in paths]
     columns = {
-        "image": [os.fsencode(path).decode(errors="replace") for path in paths],
+        "image": pa.array(names, pa.string()),
         "predicted": pa.array([facts.emotions[emotion] for emotion in found.predicted_N], pa.string()),
         **probability_columns(words, found, facts.thresholds is not None),
     }

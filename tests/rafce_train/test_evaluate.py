@@ -1,0 +1,172 @@
+import json
+import shutil
+
+import pyarrow.parquet as pq
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from sklearn.metrics import accuracy_score
+
+from rafce.errors import ConfigError, DatasetError, TrainingError
+from rafce_train.checkpoint import load_weights, save_weights
+from rafce_train.data import find_images, read_data
+from rafce_train.evaluate import differences, evaluate
+from rafce_train.predict import predict
+from rafce_train.saved import open_model
+
+NEEDED = ("config.toml", "weights.safetensors", "metrics.json")
+
+
+@pytest.fixture
+def copied(tiny, whole, tmp_path):
+    """A function from a method to a copy of its run with nothing but weights, options and metrics."""
+
+    def copy(method="mtl"):
+        source, _ = whole(tiny(method=method, epochs=1))
+        folder = tmp_path / method
+        folder.mkdir()
+        for name in NEEDED:
+            shutil.copy(source / name, folder / name)
+        return folder
+
+    return copy
+
+
+def look(run, partition="test", **places):
+    return evaluate(run, partition, lambda text: None, lambda done, total: None, **places)
+
+
+def metrics_of(run):
+    return json.loads((run / "metrics.json").read_text())
+
+
+def rewrite(run, change):
+    metrics = metrics_of(run)
+    change(metrics)
+    (run / "metrics.json").write_text(json.dumps(metrics))
+
+
+@pytest.mark.parametrize("method", ["stl", "mtl"])
+def test_the_weights_alone_give_every_test_figure_again(copied, method):
+    run = copied(method)
+    evaluation, metrics = look(run), metrics_of(run)
+    assert evaluation.differences == ()
+    for name in ("dataset", "dropped", "majority", "test"):
+        assert json.loads(json.dumps(evaluation.figures[name])) == metrics[name]
+
+
+def test_the_validation_figure_that_picked_the_epoch_comes_again(copied):
+    run = copied()
+    evaluation = look(run, "validation")
+    assert evaluation.differences == ()
+    assert evaluation.figures["validation"]["uar"]["value"] == metrics_of(run)["selected"]["validation"]
+    rewrite(run, lambda metrics: metrics["selected"].update(validation=0.5))
+    assert [text.partition(", found")[0] for text in look(run, "validation").differences or ()] == [
+        "validation.uar.value: recorded 0.5"
+    ]
+
+
+def test_training_figures_are_those_of_the_predictions(copied, tiny_dataset):
+    run, data = copied(), read_data(tiny_dataset)
+    rows_N, paths = data.rows("train"), find_images(data)
+    table, _ = predict(open_model(run, "cpu"), [paths[row] for row in rows_N], 8, lambda done, total: None)
+    emotions = [data.emotions[data.emotion_N[row]] for row in rows_N]
+    figures = look(run, "train").figures["train"]
+    assert figures["n"] == len(rows_N)
+    assert figures["accuracy"]["value"] == pytest.approx(
+        accuracy_score(emotions, table["predicted"].to_pylist())
+    )
+
+
+def test_other_figures_on_record_are_named_one_by_one(copied):
+    run = copied()
+
+    def change(metrics):
+        metrics["dataset"]["fingerprint"] = "another"
+        metrics["test"]["accuracy"]["value"] = 0.99
+        metrics["test"]["emotions"][2]["support"] = 77
+        metrics["test"]["confusion"].pop()
+
+    rewrite(run, change)
+    places = [text.partition(":")[0] for text in look(run).differences or ()]
+    assert places == [
+        "dataset.fingerprint",
+        "test.accuracy.value",
+        "test.emotions.2.support",
+        "test.confusion",
+    ]
+
+
+def test_other_weights_give_other_figures(copied):
+    run = copied()
+    tensors, facts = load_weights(run / "weights.safetensors")
+    tensors["emotion_head.bias"][3] += 100
+    save_weights(run / "weights.safetensors", tensors, facts)
+    texts = look(run).differences or ()
+    assert any(text.startswith("test.confusion.") for text in texts)
+
+
+def test_without_metrics_there_is_nothing_to_compare_with(copied):
+    run = copied()
+    (run / "metrics.json").unlink()
+    evaluation = look(run)
+    assert evaluation.differences is None
+    assert evaluation.figures["test"]["n"] == 11
+
+
+def test_a_dataset_and_images_that_were_moved_give_the_same(copied, tiny_dataset, tmp_path):
+    shutil.copytree(tiny_dataset, tmp_path / "data")
+    shutil.copytree(tiny_dataset.parent / "RAF-AU" / "aligned", tmp_path / "faces")
+    evaluation = look(copied(), dataset=str(tmp_path / "data"), images=str(tmp_path / "faces"))
+    assert evaluation.differences == ()
+
+
+def test_bad_images_that_the_run_left_out_are_left_out_again(tiny, whole, tiny_dataset, tmp_path):
+    shutil.copytree(tiny_dataset.parent / "RAF-AU" / "aligned", tmp_path / "faces")
+    image = pq.read_table(tiny_dataset / "samples.parquet")["image"][0].as_py()
+    (tmp_path / "faces" / image.replace(".jpg", "_aligned.jpg")).write_bytes(b"broken")
+    run, metrics = whole(tiny(method="stl", epochs=1, images=str(tmp_path / "faces"), on_bad_image="drop"))
+    assert len(metrics["dropped"]) == 1
+    assert look(run).differences == ()
+
+
+def test_a_dataset_of_other_emotions_is_refused(copied):
+    run = copied()
+    tensors, facts = load_weights(run / "weights.safetensors")
+    save_weights(run / "weights.safetensors", tensors, {**facts, "emotions": facts["emotions"][::-1]})
+    with pytest.raises(DatasetError, match=r"expected the emotions and AUs of .*, found others"):
+        look(run)
+
+
+def test_a_folder_without_options_is_no_run(tmp_path):
+    with pytest.raises(ConfigError, match=r"config\.toml: expected a TOML file of options: No such file"):
+        look(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("{", "metrics.json: expected the metrics of a run: "),
+        ("[]", "metrics.json: expected the metrics of a run: "),
+        ('{"schema": "metrics/0"}', "metrics.json: expected schema metrics/1, found metrics/0"),
+    ],
+)
+def test_metrics_that_cannot_be_compared_are_refused(copied, text, message):
+    run = copied()
+    (run / "metrics.json").write_text(text)
+    with pytest.raises(TrainingError) as caught:
+        look(run)
+    assert message in str(caught.value)
+
+
+leaves = st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(max_size=3)
+trees = st.recursive(
+    leaves, lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(), inner, max_size=3)
+)
+
+
+@settings(max_examples=50)
+@given(trees, trees)
+def test_what_is_found_beyond_the_record_is_no_difference(recorded, found):
+    assert differences(recorded, recorded) == []
+    assert differences({"here": recorded}, {"here": recorded, "more": found}) == []
