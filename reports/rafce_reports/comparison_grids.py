@@ -1,6 +1,6 @@
 """The results of a comparison as grids of strings, and in words."""
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -63,19 +63,34 @@ def against_grid(tests: pd.DataFrame, reference: str, measures: Sequence[str], c
     others = dict.fromkeys(
         system for pairs in found.values() for system, other in pairs if other == reference
     )
-    return _versus_grid({system: (system, reference) for system in others}, found, caption)
+    columns = [Column("system")]
+    for measure in measures:
+        columns += _versus_columns(f"{MEASURES[measure]}, points")
+    rows = [
+        (system, *(text for of in found.values() for text in _versus_texts(of[system, reference])))
+        for system in others
+    ]
+    return Grid(caption, caption, columns, rows)
 
 
 def bayes_grid(tests: pd.DataFrame, systems: Sequence[System], caption: str) -> Grid:
-    """Alignment by Bayes' rule less the paper's, for each system that was run with both."""
-    pairs = {
-        f"{bayes.name} − {paper.name}": (bayes.name, paper.name)
+    """Alignment by Bayes' rule less the paper's, for each system that was run with both: a row a measure."""
+    pairs = [
+        (bayes.name, paper.name)
         for bayes in systems
         for paper in systems
         if bayes.alignment == "bayes"
         and {**bayes.runs[0].options, "alignment": "paper"} == paper.runs[0].options
-    }
-    return _versus_grid(pairs, {measure: versus(tests, measure) for measure in MEASURES}, caption)
+    ]
+    found = {measure: versus(tests, measure) for measure in MEASURES}
+    rows = [
+        (f"{bayes} − {paper}", MEASURES[measure], *_versus_texts(of[bayes, paper]))
+        for bayes, paper in pairs
+        for measure, of in found.items()
+        if (bayes, paper) in of
+    ]
+    columns = (Column("systems"), Column("measure"), *_versus_columns("points"))
+    return Grid(caption, caption, columns, rows)
 
 
 def matrix(tests: pd.DataFrame, measure: str) -> list[tuple[str, list[Versus | None]]]:
@@ -140,26 +155,11 @@ def interval(low: float, high: float) -> str:
     return f"{signed(low)} to {signed(high)}"
 
 
-def _versus_grid(
-    pairs: Mapping[str, tuple[str, str]], found: Mapping[str, Mapping[tuple[str, str], Versus]], caption: str
-) -> Grid:
-    columns = [Column("system")]
-    for measure in found:
-        columns += [
-            Column(f"{MEASURES[measure]}, points", "number"),
-            Column("95 % interval", "number"),
-            Column(""),
-        ]
-    rows = [
-        (label, *(text for of in found.values() for text in _versus_texts(of.get(pair))))
-        for label, pair in pairs.items()
-    ]
-    return Grid(caption, caption, columns, rows)
+def _versus_columns(head: str) -> tuple[Column, ...]:
+    return Column(head, "number"), Column("95 % interval", "number"), Column("verdict")
 
 
-def _versus_texts(row: Versus | None) -> tuple[str, str, str]:
-    if row is None:
-        return "–", "–", ""
+def _versus_texts(row: Versus) -> tuple[str, str, str]:
     return signed(row.difference), interval(row.low, row.high), row.verdict
 
 
