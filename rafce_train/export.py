@@ -19,7 +19,7 @@ from rafce.errors import ConfigError, OutputError
 from rafce_train.augment import batch_images
 from rafce_train.checkpoint import WEIGHTS_KEY, facts_text, weights_bytes, write_atomic
 from rafce_train.facts import Facts
-from rafce_train.inference import probabilities
+from rafce_train.inference import Probabilities, probabilities
 from rafce_train.model import Net
 from rafce_train.saved import INPUT, OUTPUTS, check_output, load_net, need_export_extra, open_model
 
@@ -28,11 +28,15 @@ N_CHECKED = 8
 """Random images that both networks look at, in batches of different size."""
 
 
+Look = Callable[[Tensor], Probabilities]
+
+
 class Format(NamedTuple):
-    """A kind of file: its suffix, how its content is made, and the packages that this takes."""
+    """A kind of file: its suffix, how its content is made and used, and the packages that this takes."""
 
     suffix: str
     content: Callable[[Net, Facts], bytes]
+    look: Callable[[Path], Look]
     packages: tuple[str, ...] = ()
 
 
@@ -62,7 +66,7 @@ def export(run: Path, kind: str, out: Path) -> float:
     net, facts = load_net(run)
     net.bf16, facts = False, replace(facts, precision="fp32")
     content = _content(form, net, facts)
-    difference = _difference(net, facts, content, form.suffix)
+    difference = _difference(net, facts, content, form)
     if not difference <= TOLERANCE:
         raise OutputError(
             f"{out}: not written: expected at most {TOLERANCE} between its probabilities and the run's on random "
@@ -82,14 +86,14 @@ def _content(form: Format, net: Net, facts: Facts) -> bytes:
         raise ConfigError(f"backbone {facts.backbone}: cannot be exported: {reason}") from None
 
 
-def _difference(net: Net, facts: Facts, content: bytes, suffix: str) -> float:
-    """The largest difference of any probability, the file read as `predict` reads it; two sizes of batch."""
+def _difference(net: Net, facts: Facts, content: bytes, form: Format) -> float:
+    """The largest difference of any probability, the file read as its users read it; two sizes of batch."""
     images_B3HW = _random_images(facts)
     with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / f"model{suffix}"
+        path = Path(folder) / f"model{form.suffix}"
         path.write_bytes(content)
-        model = open_model(path, "cpu")
-        found = [model.look(batch_B3HW) for batch_B3HW in (images_B3HW[:1], images_B3HW[1:])]
+        look = form.look(path)
+        found = [look(batch_B3HW) for batch_B3HW in (images_B3HW[:1], images_B3HW[1:])]
     expected = probabilities(net, [images_B3HW])
     pairs = zip(expected, map(np.concatenate, zip(*found, strict=True)), strict=True)
     return float(np.max([np.abs(a - b).max() for a, b in pairs]))  # NaN stays NaN
@@ -138,9 +142,24 @@ def _safetensors(net: Net, facts: Facts) -> bytes:
     return weights_bytes(net.state_dict(), facts.described())
 
 
+def _look_as_predict(path: Path) -> Look:
+    return open_model(path, "cpu").look
+
+
+def _look_torch_export(path: Path) -> Look:
+    """Of a file that was made here: torch.export.load runs what is pickled in it."""
+    module = torch.export.load(path).module()
+
+    @torch.inference_mode()
+    def look(images_B3HW: Tensor) -> Probabilities:
+        return Probabilities(*(output.numpy() for output in module(images_B3HW)))
+
+    return look
+
+
 FORMATS = {
-    "onnx": Format(".onnx", _onnx, ("onnx", "onnxscript", "onnxruntime")),
-    "torch-export": Format(".pt2", _torch_export),
-    "safetensors": Format(".safetensors", _safetensors),
+    "onnx": Format(".onnx", _onnx, _look_as_predict, ("onnx", "onnxscript", "onnxruntime")),
+    "torch-export": Format(".pt2", _torch_export, _look_torch_export),
+    "safetensors": Format(".safetensors", _safetensors, _look_as_predict),
 }
 """By `--format`."""

@@ -35,14 +35,20 @@ class Model:
 
 
 def open_model(path: Path, device: str = "auto") -> Model:
-    """A run folder, or an exported .onnx, .pt2 or .safetensors; graphs (.onnx, .pt2) compute on the CPU only.
+    """A run folder, or an exported .onnx (which computes on the CPU only) or .safetensors; none of them can carry code.
 
     WeightsError when it is none of them or is damaged; ConfigError when `device` is not there or onnxruntime is absent.
     """
-    opener = OPENERS.get(path.suffix)
-    if path.is_dir() or opener is None:
+    if path.is_dir():
         return _open_net(path, device)
-    return opener(path, device)
+    if not path.is_file():
+        raise WeightsError(f"{path}: expected a run folder or an exported file, found none")
+    if path.suffix not in OPENERS:
+        kinds = " or ".join(OPENERS)
+        raise WeightsError(
+            f"{path}: expected a run folder or an exported {kinds}, found another kind of file"
+        )
+    return OPENERS[path.suffix](path, device)
 
 
 def load_net(path: Path) -> tuple[Net, Facts]:
@@ -88,7 +94,8 @@ def _open_net(path: Path, device: str) -> Model:
 
 
 def _open_onnx(path: Path, device: str) -> Model:
-    _check_file(path, device)
+    if device not in ("auto", "cpu"):
+        raise ConfigError(f"--device {device}: {path.name} computes on the CPU only")
     need_export_extra(f"{path}: an ONNX file", "onnxruntime")
     import onnxruntime
 
@@ -107,32 +114,8 @@ def _open_onnx(path: Path, device: str) -> Model:
     return Model(facts, torch.device("cpu"), look)
 
 
-def _open_torch_export(path: Path, device: str) -> Model:
-    _check_file(path, device)
-    extra = {WEIGHTS_KEY: "{}"}
-    try:
-        module = torch.export.load(path, extra_files=extra).module()
-    except Exception as error:  # torch raises a dozen kinds for a broken file
-        raise WeightsError(f"{path}: cannot be read as a torch.export file: {error}") from None
-    facts = facts_from(read_facts(extra[WEIGHTS_KEY], path), path)
-
-    @torch.inference_mode()
-    def look(images_B3HW: Tensor) -> Probabilities:
-        return Probabilities(*(output.numpy() for output in module(images_B3HW)))
-
-    return Model(facts, torch.device("cpu"), look)
-
-
 OPENERS: dict[str, Callable[[Path, str], Model]] = {
     ".onnx": _open_onnx,
-    ".pt2": _open_torch_export,
     ".safetensors": _open_net,
 }
-"""By the suffix of an exported file."""
-
-
-def _check_file(path: Path, device: str) -> None:
-    if not path.is_file():
-        raise WeightsError(f"{path}: expected a file that rafce-train export wrote, found none")
-    if device not in ("auto", "cpu"):
-        raise ConfigError(f"--device {device}: {path.name} computes on the CPU only")
+"""By the suffix of an exported file; not .pt2, because torch.export.load runs code that hides in one."""

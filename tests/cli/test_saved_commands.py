@@ -161,7 +161,7 @@ def test_evaluate_says_when_there_is_nothing_to_compare_with(run, tmp_path):
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        (["predict", "absent", "a.jpg"], "absent: expected the weights of a run, found none"),
+        (["predict", "absent", "a.jpg"], "absent: expected a run folder or an exported file, found none"),
         (
             ["predict", "absent", "a.jpg", "--out", "p.txt"],
             "--out p.txt: expected a name that ends in .parquet",

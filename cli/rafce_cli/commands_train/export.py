@@ -26,7 +26,10 @@ def export(run: Path, kind: str, out: Path) -> None:
     Graphs (onnx, torch-export) take `images`, float32, batch × 3 × size × size, any batch, and give the probabilities
     of emotions and AUs. The file's metadata has JSON under the key `rafce`: how to prepare the images, the emotions,
     the AU numbers and their thresholds, the licence. On random images the file's probabilities must be within 1e-5
-    of the run's, else nothing is written. `rafce-train predict` reads each of them.
+    of the run's, else nothing is written.
+
+    `rafce-train predict` reads .onnx and .safetensors. It does not read .pt2, because loading one runs any code that
+    hides in it.
 
     \b
     Examples:

@@ -34,13 +34,13 @@ SOME_UNREADABLE = 3
     type=click.Choice(["auto", "cpu", "cuda", "mps"]),
     default="auto",
     show_default=True,
-    help="Where to compute; exported graphs compute on the CPU.",
+    help="Where to compute; an .onnx computes on the CPU.",
 )
 def predict(run: Path, images: tuple[str, ...], out: Path | None, batch_size: int, device: str) -> None:
     """Say which emotion and AUs the network of RUN sees in images of aligned faces, framed as those it learned from.
 
-    RUN is a run folder, or a file that `rafce-train export` wrote. A FOLDER stands for all images in it and below;
-    a LIST is a .txt file of paths, a line each, or - for standard input.
+    RUN is a run folder, or an .onnx or .safetensors that `rafce-train export` wrote. A FOLDER stands for all images
+    in it and below; a LIST is a .txt file of paths, a line each, or - for standard input.
 
     A row an image: image, predicted (the top emotion), a probability for each emotion (p_happily_surprised) and AU
     (p_AU01), and AU01 and so on: 1 where that probability reaches the threshold tuned on validation, else 0. All about
