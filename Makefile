@@ -5,6 +5,9 @@ BIN = $(VENV)/bin
 DEMO ?= demo
 TESTS ?= tests
 WORKERS ?= auto
+# about a minute on two cores: too short to learn much, long enough to see every file of a run
+DEMO_RUN ?= --method mtl --backbone resnet18 --image-size 48 --batch-size 32 --epochs 2 \
+  --lr-backbone 0.01 --momentum 0.9
 
 .DEFAULT_GOAL := help
 .PHONY: help demo test lint bench clean
@@ -18,9 +21,11 @@ $(VENV)/done: pyproject.toml
 	$(BIN)/pip install --quiet --editable '.[train,dev]'
 	touch $@
 
-demo: $(VENV)/done  ## Make look-alike releases, build the dataset and analyze it
-	$(BIN)/rafce synth --out $(DEMO)/look-alike --images 4601
+demo: $(VENV)/done  ## Draw look-alike faces, build the dataset, train a little, analyze
+	test -d $(DEMO)/look-alike || $(BIN)/rafce synth --out $(DEMO)/look-alike
 	cd $(DEMO) && ../$(BIN)/rafce build --raf-ml look-alike/RAF-ML --raf-au look-alike/RAF-AU
+	rm -rf $(DEMO)/run  # a run folder is never overwritten
+	cd $(DEMO) && ../$(BIN)/rafce-train run --out run $(DEMO_RUN)
 	cd $(DEMO) && ../$(BIN)/rafce analyze
 
 lint: $(VENV)/done  ## Check style, types and the arrows between packages

@@ -1,10 +1,14 @@
 """Releases small enough to read: written as text, in the folder shape of the real ones."""
 
+import os
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
 import pytest
+
+# one thread a process: the tests run in as many processes as there are cores, and waiting threads would spin
+os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 ReleaseWriter = Callable[..., Path]
 
