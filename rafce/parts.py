@@ -1,0 +1,313 @@
+"""Samples in Parquet files of any program and any size: what their columns mean, and chunks of them as bits."""
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from rafce.errors import DatasetError, raise_all
+from rafce.schema import MAX_MASK_AUS, PARTITIONS, Vocabulary, au_column, check_schema
+
+# N rows of a chunk, A action units, Q bytes that hold A bits
+BoolArray = npt.NDArray[np.bool_]
+IntArray = npt.NDArray[np.integer[Any]]
+ByteArray = npt.NDArray[np.uint8]
+
+CHUNK_ROWS = 1 << 16  # small enough for the processor's cache
+PART_ROWS = 1 << 20
+BUFFER_BYTES = 1 << 20
+TEXT_COLUMNS = ("partition", "emotion")
+
+
+class Layout(NamedTuple):
+    """The columns of a file that tell the emotion and the AUs; the partition is always `partition`."""
+
+    emotion: str
+    aus: tuple[str, ...]
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """Every column that is read."""
+        return ("partition", self.emotion, *self.aus)
+
+
+class Part(NamedTuple):
+    """Neighbouring row groups of one file: what one task reads."""
+
+    path: Path
+    layout: Layout
+    row_groups: tuple[int, ...]
+    first_row: int
+    n_rows: int
+
+
+class Samples(NamedTuple):
+    """Samples that were found but not read: their vocabulary, and the parts that together hold every row once."""
+
+    words: Vocabulary
+    parts: tuple[Part, ...]
+
+    @property
+    def n_rows(self) -> int:
+        """How many rows all parts have."""
+        return sum(part.n_rows for part in self.parts)
+
+
+class Chunk(NamedTuple):
+    """Rows as a kernel wants them: bit i % 8 of byte i // 8 is the i-th AU of the vocabulary.
+
+    `class_N` is partition id · number of emotions + emotion id. An AU that is not known is not active; `known_QN` is
+    None where all are known.
+    """
+
+    class_N: IntArray
+    active_QN: ByteArray
+    known_QN: ByteArray | None
+
+
+class _Footer(NamedTuple):
+    path: Path
+    schema: pa.Schema
+    group_rows: tuple[int, ...]
+
+
+class _Place(NamedTuple):
+    """Where a chunk begins, for messages; its first row is number `row`, counted from 1."""
+
+    path: Path
+    row: int
+
+
+def find_samples(path: Path, words: Vocabulary | None = None) -> Samples:
+    """The samples of one Parquet file, or of all `*.parquet` of a folder in the order of their names.
+
+    The vocabulary is `words`, else that of the files' metadata; files of other programs may carry none.
+    DatasetError: nothing there, no vocabulary, two vocabularies, columns that are missing or of another type.
+    """
+    footers = [_footer(file_path) for file_path in _parquet_files(path)]
+    words = _vocabulary(footers, words, path)
+    raise_all([fault for footer in footers for fault in _layout_faults(footer, words)], DatasetError)
+    return Samples(words, tuple(part for footer in footers for part in _cut(footer, words)))
+
+
+def read_chunks(part: Part, words: Vocabulary) -> Iterator[Chunk]:
+    """The rows of a part, `CHUNK_ROWS` at a time; DatasetError names the rows whose values mean nothing."""
+    row = part.first_row + 1
+    columns = part.layout.columns
+    with _opened(part.path, [name for name in columns if name in TEXT_COLUMNS]) as file:
+        # one thread each, since parts are read side by side
+        for batch in file.iter_batches(CHUNK_ROWS, list(part.row_groups), columns, use_threads=False):
+            yield _chunk(batch, part.layout, words, _Place(part.path, row))
+            row += len(batch)
+
+
+# --- files ---
+
+
+def _parquet_files(path: Path) -> list[Path]:
+    paths = sorted(path.glob("*.parquet")) if path.is_dir() else [path]
+    if not paths:
+        raise DatasetError(f"{path}: expected a folder of *.parquet files, found none in it")
+    return [file_path.absolute() for file_path in paths]
+
+
+@contextmanager
+def _opened(path: Path, as_dictionary: Sequence[str] = ()) -> Iterator[Any]:
+    """A Parquet file to stream; with pre-buffering, or without a buffer, memory would follow the file's size."""
+    try:
+        with pq.ParquetFile(
+            path, pre_buffer=False, buffer_size=BUFFER_BYTES, read_dictionary=as_dictionary
+        ) as file:
+            yield file
+    except FileNotFoundError:
+        raise DatasetError(f"{path}: expected a Parquet file, found none") from None
+    except (pa.ArrowException, OSError) as error:
+        raise DatasetError(f"{path}: expected a Parquet file: {error}") from None
+
+
+def _footer(path: Path) -> _Footer:
+    with _opened(path) as file:
+        groups = range(file.num_row_groups)
+        return _Footer(
+            path, file.schema_arrow, tuple(file.metadata.row_group(group).num_rows for group in groups)
+        )
+
+
+def _cut(footer: _Footer, words: Vocabulary) -> Iterator[Part]:
+    """A file's row groups, gathered until a part has `PART_ROWS` rows."""
+    layout = _layout(footer.schema, words)
+    groups: list[int] = []
+    first_row, n_rows = 0, 0
+    for group, rows in enumerate(footer.group_rows):
+        groups.append(group)
+        n_rows += rows
+        if n_rows >= PART_ROWS or group == len(footer.group_rows) - 1:
+            yield Part(footer.path, layout, tuple(groups), first_row, n_rows)
+            groups, first_row, n_rows = [], first_row + n_rows, 0
+
+
+def _vocabulary(footers: Sequence[_Footer], words: Vocabulary | None, where: Path) -> Vocabulary:
+    for footer in footers:
+        metadata = footer.schema.metadata or {}
+        if not any(key.startswith(b"rafce.") for key in metadata):
+            continue
+        found = check_schema(metadata, "samples", footer.path)
+        if words is not None and found != words:
+            raise DatasetError(
+                f"{footer.path}: expected the emotions and AUs of the rest of the dataset, found others"
+            )
+        words = found
+    if words is None or not all(words):
+        raise DatasetError(f"{where}: expected emotion names and AU numbers in its metadata, found none")
+    return words
+
+
+# --- columns ---
+
+
+def _layout(schema: pa.Schema, words: Vocabulary) -> Layout:
+    emotion = "emotion_id" if "emotion_id" in schema.names else "emotion"
+    if "au_mask" not in schema.names or len(words.aus) > MAX_MASK_AUS:
+        return Layout(emotion, tuple(au_column(au) for au in words.aus))
+    return Layout(emotion, ("au_mask", "au_known") if "au_known" in schema.names else ("au_mask",))
+
+
+def _layout_faults(footer: _Footer, words: Vocabulary) -> Iterator[str]:
+    layout = _layout(footer.schema, words)
+    for name in layout.columns:
+        expected, fits = _expectation(name)
+        position = footer.schema.get_field_index(name)
+        if position < 0:
+            yield f"{footer.path}: expected a column {name} ({expected}), found none"
+        elif not fits(kind := footer.schema.field(position).type):
+            yield f"{footer.path}: expected {expected} in column {name}, found {kind}"
+
+
+def _expectation(column: str) -> tuple[str, Any]:
+    """What a column holds, in words and as a test of its type."""
+    if column in TEXT_COLUMNS:
+        return "text", _is_text
+    if column == "emotion_id":
+        return "integers", pa.types.is_integer
+    if column in ("au_mask", "au_known"):
+        return "uint32", pa.types.is_uint32
+    # other programs write a column without any value with the type null
+    return "bool", lambda kind: pa.types.is_boolean(kind) or pa.types.is_null(kind)
+
+
+def _is_text(kind: pa.DataType) -> bool:
+    kind = kind.value_type if pa.types.is_dictionary(kind) else kind
+    return bool(pa.types.is_string(kind) or pa.types.is_large_string(kind))
+
+
+# --- values ---
+
+
+def _chunk(batch: pa.RecordBatch, layout: Layout, words: Vocabulary, place: _Place) -> Chunk:
+    names, n_aus = layout.aus, len(words.aus)
+    columns = [batch.column(name) for name in names]
+    if names[0] == "au_mask":
+        planes = [_mask_planes(*named, n_aus, place) for named in zip(names, columns, strict=True)]
+        active_QN, known_QN = planes[0], planes[1] if len(planes) == 2 else None
+    else:
+        active_QN, known_QN = _bool_planes(columns)
+    if known_QN is not None:
+        active_QN = active_QN & known_QN
+    return Chunk(_classes(batch, layout.emotion, words, place), active_QN, known_QN)
+
+
+def _classes(batch: pa.RecordBatch, emotion: str, words: Vocabulary, place: _Place) -> IntArray:
+    # bytes where classes fit in them: as int64 they would cost more than the counting
+    n_emotions = len(words.emotions)
+    kind = np.min_scalar_type(-len(PARTITIONS) * n_emotions)
+    partition_N = _positions(batch.column("partition"), PARTITIONS, kind, place)
+    if emotion == "emotion":
+        emotion_N = _positions(batch.column(emotion), words.emotions, kind, place)
+    else:
+        emotion_N = _ids(batch.column(emotion), n_emotions, place).astype(kind)
+    return partition_N * n_emotions + emotion_N
+
+
+def _positions(
+    column: pa.DictionaryArray, names: Sequence[str], kind: np.dtype[Any], place: _Place
+) -> IntArray:
+    """The position among `names` of each text."""
+    position = {name: i for i, name in enumerate(names)}
+    found = [position.get(text, -1) for text in column.dictionary.to_pylist()]
+    position_N = np.array([*found, -1], kind).take(_numpy(column.indices, len(found)))
+    _check(position_N >= 0, column, f"one of {', '.join(names)}", place)
+    return position_N
+
+
+def _ids(column: pa.Array, n_emotions: int, place: _Place) -> IntArray:
+    id_N = _numpy(column, 0)
+    fine_N = (id_N >= 0) & (id_N < n_emotions) & _valid(column)
+    _check(fine_N, column, f"an emotion_id from 0 to {n_emotions - 1}", place)
+    return id_N
+
+
+def _mask_planes(name: str, column: pa.Array, n_aus: int, place: _Place) -> ByteArray:
+    """The bytes of `au_mask` or `au_known`."""
+    mask_N = _numpy(column, 0).astype("<u4", copy=False)
+    fine_N = (mask_N <= np.uint32(2**n_aus - 1)) & _valid(column)
+    _check(fine_N, column, f"{name} below 2^{n_aus}, a bit an AU", place)
+    return mask_N.view(np.uint8).reshape(-1, 4).T[: n_bytes(n_aus)]
+
+
+def _bool_planes(columns: Sequence[pa.Array]) -> tuple[ByteArray, ByteArray | None]:
+    """The bool columns of all AUs, and where they are not null."""
+    columns = [column.cast(pa.bool_()) for column in columns]
+    active_QN = _packed([_bits(column) for column in columns])
+    if not any(column.null_count for column in columns):
+        return active_QN, None
+    return active_QN, _packed([_valid(column).view(np.uint8) for column in columns])
+
+
+def _packed(bits_AN: Sequence[ByteArray]) -> ByteArray:
+    planes_QN = np.zeros((n_bytes(len(bits_AN)), len(bits_AN[0])), np.uint8)
+    for i, bits_N in enumerate(bits_AN):
+        planes_QN[i // 8] |= bits_N << (i % 8)
+    return planes_QN
+
+
+def n_bytes(n_aus: int) -> int:
+    """How many bytes hold a bit for each AU."""
+    return -(-n_aus // 8)
+
+
+def _bits(column: pa.BooleanArray) -> ByteArray:
+    """A bool column as 0 and 1; whatever its buffer holds where it is null."""
+    first_byte, skipped = divmod(column.offset, 8)
+    packed = np.frombuffer(column.buffers()[1], np.uint8)[first_byte:]
+    return np.unpackbits(packed, count=skipped + len(column), bitorder="little")[skipped:]
+
+
+def _valid(column: pa.Array) -> BoolArray:
+    return _bits(column.is_valid()).view(bool) if column.null_count else np.ones(len(column), bool)
+
+
+def _numpy(column: pa.Array, instead_of_null: int) -> npt.NDArray[Any]:
+    # to_numpy would import pandas
+    values: npt.NDArray[Any] = np.from_dlpack(
+        column.fill_null(instead_of_null) if column.null_count else column
+    )
+    return values
+
+
+def _check(fine_N: BoolArray, column: pa.Array, expected: str, place: _Place) -> None:
+    if fine_N.all():
+        return
+    rows = np.flatnonzero(~fine_N).tolist()
+    at = [f"{place.path}: row {place.row + row}" for row in rows]
+    raise_all(
+        [
+            f"{where}: expected {expected}, found {column[row].as_py()}"
+            for where, row in zip(at, rows, strict=True)
+        ],
+        DatasetError,
+    )
