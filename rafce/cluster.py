@@ -36,8 +36,8 @@ def count_on_cluster(
         rows = {
             future: sum(part.n_rows for part in group) for future, group in zip(futures, groups, strict=True)
         }
-        for future in _finished(client, futures):
-            total = add(total, future.result())
+        for future, sums in _results(client, futures):
+            total = add(total, sums)
             if progress is not None:
                 progress(rows[future])
     return total
@@ -105,17 +105,18 @@ def _check_versions(client: Any, address: str) -> None:
         )
 
 
-def _finished(client: Any, futures: Iterable[Any]) -> Iterator[Any]:
-    """The futures as they finish; TimeoutError when the cluster has no worker for a while."""
+def _results(client: Any, futures: Iterable[Any]) -> Iterator[tuple[Any, Any]]:
+    """The futures as they finish, with their results; TimeoutError when the cluster has no worker for a while."""
     from distributed import wait
 
     waiting = set(futures)
     while waiting:
         try:
             done = wait(waiting, WORKERLESS_SECONDS, "FIRST_COMPLETED").done  # type: ignore[no-untyped-call]
+            for future in done:
+                # the worker that held the result may be gone: then another has to do it again
+                yield future, future.result(timeout=WORKERLESS_SECONDS)
+                waiting.remove(future)
         except TimeoutError:
             if not client.nthreads():
                 raise
-            continue
-        waiting -= done
-        yield from done

@@ -56,6 +56,16 @@ def cluster() -> Iterator[Any]:
         yield local
 
 
+def slow_kernel() -> Any:
+    """Slow on a worker, so that work is left when the first task is done; local, so that it travels by value."""
+
+    def count_slowly(chunks, words):
+        time.sleep(0.05 if chunks != () else 0)
+        return count_aus(chunks, words)
+
+    return count_slowly
+
+
 def assert_same(one, other) -> None:
     for left, right in zip(one, other, strict=True):
         assert left.dtype == right.dtype == np.int64
@@ -72,11 +82,6 @@ def test_a_cluster_counts_what_one_process_counts(cluster, samples, kernel):
 
 
 def test_what_a_killed_worker_had_is_counted_by_another(cluster, samples):
-    def slow_kernel(chunks, words):
-        if chunks != ():  # on a worker, so that each has work left when the first task is done
-            time.sleep(0.05)
-        return count_aus(chunks, words)
-
     cluster.wait_for_workers(2)
     victim = next(iter(cluster.workers.values()))
     under_way: list[tuple] = []
@@ -88,7 +93,7 @@ def test_what_a_killed_worker_had_is_counted_by_another(cluster, samples):
             under_way.append(client.processing()[victim.worker_address])
         os.kill(victim.pid, signal.SIGKILL)
 
-    counts = count_on_cluster(slow_kernel, samples, cluster.scheduler_address, kill_once)
+    counts = count_on_cluster(slow_kernel(), samples, cluster.scheduler_address, kill_once)
     assert under_way[0]
     assert_same(counts, count_here(count_aus, samples))
 
@@ -148,7 +153,7 @@ def test_workers_that_all_leave_end_the_count(samples, monkeypatch):
     with local_cluster(1) as cluster:
         address = cluster.scheduler_address
         with pytest.raises(ConfigError, match=f"^--scheduler: expected workers at {address}, found none$"):
-            count_on_cluster(count_aus, samples, address, lambda _: cluster.scale(0))
+            count_on_cluster(slow_kernel(), samples, address, lambda _: cluster.scale(0))
 
 
 def test_a_scheduler_that_ends_ends_the_count(samples):
@@ -156,7 +161,7 @@ def test_a_scheduler_that_ends_ends_the_count(samples):
     with pytest.raises(
         ConfigError, match=f"^--scheduler: lost the connection to {cluster.scheduler_address}$"
     ):
-        count_on_cluster(count_aus, samples, cluster.scheduler_address, lambda _: cluster.close())
+        count_on_cluster(slow_kernel(), samples, cluster.scheduler_address, lambda _: cluster.close())
 
 
 def test_machines_with_another_rafce_are_refused(cluster, samples, monkeypatch):
