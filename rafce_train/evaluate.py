@@ -50,7 +50,7 @@ def evaluate(
     data = read_data(Path(config.dataset))
     if (data.emotions, data.aus) != (facts.emotions, facts.aus):
         raise DatasetError(f"{data.folder}: expected the emotions and AUs of {run}, found others")
-    recorded = _read_metrics(run / METRICS)
+    recorded = read_metrics(run / METRICS)
     material = gather(config, data, note, decoding)
     with repeatable(config):
         batches = (batch.images_B3HW for batch in make_feed(config, material).partition(partition))
@@ -83,7 +83,8 @@ def differences(recorded: Any, found: Any, where: str = "") -> list[str]:
     ]
 
 
-def _read_metrics(path: Path) -> Json | None:
+def read_metrics(path: Path) -> Json | None:
+    """What a run wrote of itself, None before it did; TrainingError when it is broken or of another version."""
     try:
         metrics = json.loads(path.read_text(encoding="utf-8"))
         found = metrics.get("schema")
