@@ -11,8 +11,7 @@ from typing import Any
 
 from rafce import __version__
 from rafce.errors import ConfigError, DatasetError
-from rafce.parts import Part, Samples
-from rafce.schema import Vocabulary
+from rafce.parts import Grid, Part, Samples
 from rafce.streaming import Kernel, Progress, Sums, add, count_part
 
 ANSWER_SECONDS = 10
@@ -29,10 +28,10 @@ def count_on_cluster(
     ConfigError: Dask is not installed, no scheduler answers, it has no workers or loses them all, or another rafce
     than this one is installed there. DatasetError as `read_chunks`, or when a worker does not find a file.
     """
-    total = kernel((), samples.words)
+    total = kernel((), samples.grid)
     with _connected(address) as client:
         groups = _groups(samples.parts, TASKS_PER_THREAD * sum(client.nthreads().values()))
-        futures = [client.submit(count_group, kernel, group, samples.words, pure=False) for group in groups]
+        futures = [client.submit(count_group, kernel, group, samples.grid, pure=False) for group in groups]
         rows = {
             future: sum(part.n_rows for part in group) for future, group in zip(futures, groups, strict=True)
         }
@@ -43,14 +42,14 @@ def count_on_cluster(
     return total
 
 
-def count_group(kernel: Kernel[Sums], parts: Sequence[Part], words: Vocabulary) -> Sums:
+def count_group(kernel: Kernel[Sums], parts: Sequence[Part], grid: Grid) -> Sums:
     """One task of a worker: what `kernel` counts in some parts; DatasetError as `count_on_cluster`."""
     for path in {part.path for part in parts}:
         if not path.exists():
             raise DatasetError(
                 f"{path}: expected on every machine of the cluster, not found on {socket.gethostname()}"
             )
-    return reduce(add, (count_part(kernel, part, words) for part in parts))
+    return reduce(add, (count_part(kernel, part, grid) for part in parts))
 
 
 def _groups(parts: Sequence[Part], n_groups: int) -> list[Sequence[Part]]:

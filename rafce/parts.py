@@ -24,16 +24,28 @@ BUFFER_BYTES = 1 << 20
 TEXT_COLUMNS = ("partition", "emotion")
 
 
-class Layout(NamedTuple):
-    """The columns of a file that tell the emotion and the AUs; the partition is always `partition`."""
+class Grid(NamedTuple):
+    """What is counted apart: each partition × emotion, a class, and each AU; without partitions all rows are one."""
 
-    emotion: str
+    partitions: tuple[str, ...]
+    words: Vocabulary
+
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        """P, E and A; P is 1 without partitions."""
+        return max(1, len(self.partitions)), len(self.words.emotions), len(self.words.aus)
+
+
+class Layout(NamedTuple):
+    """The columns of a file that tell partition (if asked for) and emotion, and those that tell the AUs."""
+
+    labels: tuple[str, ...]
     aus: tuple[str, ...]
 
     @property
     def columns(self) -> tuple[str, ...]:
         """Every column that is read."""
-        return ("partition", self.emotion, *self.aus)
+        return self.labels + self.aus
 
 
 class Part(NamedTuple):
@@ -47,9 +59,9 @@ class Part(NamedTuple):
 
 
 class Samples(NamedTuple):
-    """Samples that were found but not read: their vocabulary, and the parts that together hold every row once."""
+    """Samples that were found but not read: how to count them, and the parts that together hold every row once."""
 
-    words: Vocabulary
+    grid: Grid
     parts: tuple[Part, ...]
 
     @property
@@ -61,8 +73,8 @@ class Samples(NamedTuple):
 class Chunk(NamedTuple):
     """Rows as a kernel wants them: bit i % 8 of byte i // 8 is the i-th AU of the vocabulary.
 
-    `class_N` is partition id · number of emotions + emotion id. An AU that is not known is not active; `known_QN` is
-    None where all are known.
+    `class_N` is partition id · E + emotion id, in the smallest type that holds it. An AU that is not known is not
+    active; `known_QN` is None where all are known.
     """
 
     class_N: IntArray
@@ -83,26 +95,29 @@ class _Place(NamedTuple):
     row: int
 
 
-def find_samples(path: Path, words: Vocabulary | None = None) -> Samples:
+def find_samples(
+    path: Path, words: Vocabulary | None = None, partitions: tuple[str, ...] = PARTITIONS
+) -> Samples:
     """The samples of one Parquet file, or of all `*.parquet` of a folder in the order of their names.
 
-    The vocabulary is `words`, else that of the files' metadata; files of other programs may carry none.
-    DatasetError: nothing there, no vocabulary, two vocabularies, columns that are missing or of another type.
+    The vocabulary is `words`, else that of the files' metadata; files of other programs may carry none. With no
+    `partitions` the column of that name is not read. DatasetError: nothing there, no vocabulary, two vocabularies,
+    columns that are missing or of another type.
     """
     footers = [_footer(file_path) for file_path in _parquet_files(path)]
-    words = _vocabulary(footers, words, path)
-    raise_all([fault for footer in footers for fault in _layout_faults(footer, words)], DatasetError)
-    return Samples(words, tuple(part for footer in footers for part in _cut(footer, words)))
+    grid = Grid(partitions, _vocabulary(footers, words, path))
+    raise_all([fault for footer in footers for fault in _layout_faults(footer, grid)], DatasetError)
+    return Samples(grid, tuple(part for footer in footers for part in _cut(footer, grid)))
 
 
-def read_chunks(part: Part, words: Vocabulary) -> Iterator[Chunk]:
+def read_chunks(part: Part, grid: Grid) -> Iterator[Chunk]:
     """The rows of a part, `CHUNK_ROWS` at a time; DatasetError names the rows whose values mean nothing."""
     row = part.first_row + 1
     columns = part.layout.columns
     with _opened(part.path, [name for name in columns if name in TEXT_COLUMNS]) as file:
         # one thread each, since parts are read side by side
         for batch in file.iter_batches(CHUNK_ROWS, list(part.row_groups), columns, use_threads=False):
-            yield _chunk(batch, part.layout, words, _Place(part.path, row))
+            yield _chunk(batch, part.layout, grid, _Place(part.path, row))
             row += len(batch)
 
 
@@ -138,9 +153,9 @@ def _footer(path: Path) -> _Footer:
         )
 
 
-def _cut(footer: _Footer, words: Vocabulary) -> Iterator[Part]:
+def _cut(footer: _Footer, grid: Grid) -> Iterator[Part]:
     """A file's row groups, gathered until a part has `PART_ROWS` rows."""
-    layout = _layout(footer.schema, words)
+    layout = _layout(footer.schema, grid)
     groups: list[int] = []
     first_row, n_rows = 0, 0
     for group, rows in enumerate(footer.group_rows):
@@ -170,15 +185,19 @@ def _vocabulary(footers: Sequence[_Footer], words: Vocabulary | None, where: Pat
 # --- columns ---
 
 
-def _layout(schema: pa.Schema, words: Vocabulary) -> Layout:
-    emotion = "emotion_id" if "emotion_id" in schema.names else "emotion"
-    if "au_mask" not in schema.names or len(words.aus) > MAX_MASK_AUS:
-        return Layout(emotion, tuple(au_column(au) for au in words.aus))
-    return Layout(emotion, ("au_mask", "au_known") if "au_known" in schema.names else ("au_mask",))
+def _layout(schema: pa.Schema, grid: Grid) -> Layout:
+    names, aus = schema.names, grid.words.aus
+    labels = (
+        *(["partition"] if grid.partitions else []),
+        "emotion_id" if "emotion_id" in names else "emotion",
+    )
+    if "au_mask" not in names or len(aus) > MAX_MASK_AUS:
+        return Layout(labels, tuple(au_column(au) for au in aus))
+    return Layout(labels, ("au_mask", "au_known") if "au_known" in names else ("au_mask",))
 
 
-def _layout_faults(footer: _Footer, words: Vocabulary) -> Iterator[str]:
-    layout = _layout(footer.schema, words)
+def _layout_faults(footer: _Footer, grid: Grid) -> Iterator[str]:
+    layout = _layout(footer.schema, grid)
     for name in layout.columns:
         expected, fits = _expectation(name)
         position = footer.schema.get_field_index(name)
@@ -208,8 +227,8 @@ def _is_text(kind: pa.DataType) -> bool:
 # --- values ---
 
 
-def _chunk(batch: pa.RecordBatch, layout: Layout, words: Vocabulary, place: _Place) -> Chunk:
-    names, n_aus = layout.aus, len(words.aus)
+def _chunk(batch: pa.RecordBatch, layout: Layout, grid: Grid, place: _Place) -> Chunk:
+    names, n_aus = layout.aus, len(grid.words.aus)
     columns = [batch.column(name) for name in names]
     if names[0] == "au_mask":
         planes = [_mask_planes(*named, n_aus, place) for named in zip(names, columns, strict=True)]
@@ -218,19 +237,20 @@ def _chunk(batch: pa.RecordBatch, layout: Layout, words: Vocabulary, place: _Pla
         active_QN, known_QN = _bool_planes(columns)
     if known_QN is not None:
         active_QN = active_QN & known_QN
-    return Chunk(_classes(batch, layout.emotion, words, place), active_QN, known_QN)
+    return Chunk(_classes(batch, layout.labels[-1], grid, place), active_QN, known_QN)
 
 
-def _classes(batch: pa.RecordBatch, emotion: str, words: Vocabulary, place: _Place) -> IntArray:
+def _classes(batch: pa.RecordBatch, emotion: str, grid: Grid, place: _Place) -> IntArray:
     # bytes where classes fit in them: as int64 they would cost more than the counting
-    n_emotions = len(words.emotions)
-    kind = np.min_scalar_type(-len(PARTITIONS) * n_emotions)
-    partition_N = _positions(batch.column("partition"), PARTITIONS, kind, place)
+    n_partitions, n_emotions, _ = grid.shape
+    kind = np.min_scalar_type(-n_partitions * n_emotions)
     if emotion == "emotion":
-        emotion_N = _positions(batch.column(emotion), words.emotions, kind, place)
+        emotion_N = _positions(batch.column(emotion), grid.words.emotions, kind, place)
     else:
         emotion_N = _ids(batch.column(emotion), n_emotions, place).astype(kind)
-    return partition_N * n_emotions + emotion_N
+    if not grid.partitions:
+        return emotion_N
+    return _positions(batch.column("partition"), grid.partitions, kind, place) * n_emotions + emotion_N
 
 
 def _positions(

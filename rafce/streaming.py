@@ -8,19 +8,19 @@ from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
 import numpy as np
 
-from rafce.parts import CHUNK_ROWS, ByteArray, Chunk, IntArray, Part, Samples, n_bytes, read_chunks
-from rafce.schema import PARTITIONS, SCOPES, Vocabulary
+from rafce.parts import ByteArray, Chunk, Grid, IntArray, Part, Samples, n_bytes, read_chunks
 
 if TYPE_CHECKING:
     from rafce.statistics import Counts
 
 # N rows of a chunk, P partitions, E emotions, C = P · E classes, A action units, Q bytes that hold A bits,
 # X values of a byte
+MOST_THREADS = 4
 BITS_X8 = (np.arange(256)[:, None] >> np.arange(8)) & 1
 
 
 class Tally(NamedTuple):
-    """Images, and those in which an AU is known and active, by partition (in the order of PARTITIONS) and emotion."""
+    """Images, and those in which an AU is known and active, by partition (in the order of the grid) and emotion."""
 
     images_PE: IntArray
     known_PEA: IntArray
@@ -35,22 +35,24 @@ class PairTally(NamedTuple):
 
 
 Sums = TypeVar("Sums", Tally, PairTally)
-Kernel = Callable[[Iterable[Chunk], Vocabulary], Sums]
+Kernel = Callable[[Iterable[Chunk], Grid], Sums]
 Progress = Callable[[int], object]
 
 
 def count_here(
     kernel: Kernel[Sums], samples: Samples, jobs: int | None = None, progress: Progress | None = None
 ) -> Sums:
-    """What `kernel` (`count_aus` or `count_au_pairs`) counts in all samples, by `jobs` threads: all cores if None.
+    """What `kernel` (`count_aus` or `count_au_pairs`) counts in all samples, by `jobs` threads.
 
-    Memory is a few megabytes a thread, whatever the number of rows. `progress` is told the rows of each part that
-    is done, in the caller's thread. DatasetError as `read_chunks`, of the first part in order that has a fault.
+    By default as many as there are cores, up to `MOST_THREADS`: bincount, a quarter of the work, runs in one thread
+    at a time, so that more would wait for each other. Memory is some 30 MB a thread, whatever the number of rows.
+    `progress` is told the rows of each part that is done, in the caller's thread. DatasetError as `read_chunks`, of
+    the first part in order that has a fault.
     """
-    work = partial(count_part, kernel, words=samples.words)
-    total = kernel((), samples.words)
+    work = partial(count_part, kernel, grid=samples.grid)
+    total = kernel((), samples.grid)
     # threads, not processes: all but bincount runs side by side in them, and an interruption leaves nothing behind
-    threads = ThreadPoolExecutor(jobs or os.cpu_count())
+    threads = ThreadPoolExecutor(jobs or min(os.cpu_count() or 1, MOST_THREADS))
     try:
         for part, sums in zip(samples.parts, threads.map(work, samples.parts), strict=True):
             total = add(total, sums)
@@ -61,9 +63,9 @@ def count_here(
     return total
 
 
-def count_part(kernel: Kernel[Sums], part: Part, words: Vocabulary) -> Sums:
+def count_part(kernel: Kernel[Sums], part: Part, grid: Grid) -> Sums:
     """What `kernel` counts in one part; DatasetError as `read_chunks`."""
-    return kernel(read_chunks(part, words), words)
+    return kernel(read_chunks(part, grid), grid)
 
 
 def add(left: Sums, right: Sums) -> Sums:
@@ -71,60 +73,59 @@ def add(left: Sums, right: Sums) -> Sums:
     return type(left)(*(a + b for a, b in zip(left, right, strict=True)))
 
 
-def counts_by_scope(tally: Tally) -> "dict[str, Counts]":
+def counts_by_scope(tally: Tally, grid: Grid) -> "dict[str, Counts]":
     """The counts of all images and of each partition, as `rafce.statistics` and the tables want them."""
     from rafce.statistics import Counts  # brings SciPy, which counting itself does without
 
-    by_partition = [Counts(*cells) for cells in zip(tally.known_PEA, tally.active_PEA, strict=True)]
-    everything = Counts(tally.known_PEA.sum(0), tally.active_PEA.sum(0))
-    return dict(zip(SCOPES, [everything, *by_partition], strict=True))
+    counts = {"all": Counts(tally.known_PEA.sum(0), tally.active_PEA.sum(0))}
+    for partition, known_EA, active_EA in zip(
+        grid.partitions, tally.known_PEA, tally.active_PEA, strict=False
+    ):
+        counts[partition] = Counts(known_EA, active_EA)
+    return counts
 
 
 # --- kernels ---
 
 
-def count_aus(chunks: Iterable[Chunk], words: Vocabulary) -> Tally:
+def count_aus(chunks: Iterable[Chunk], grid: Grid) -> Tally:
     """Emotion × AU × partition; equals `rafce.statistics.count` of each partition's rows.
 
     For each byte of the AUs a histogram of (class, byte) is kept, and at the end spread over the byte's eight bits.
     """
-    by, n_aus = (len(PARTITIONS), len(words.emotions)), len(words.aus)
-    shape_QCX = (n_bytes(n_aus), by[0] * by[1], 256)
+    n_partitions, n_emotions, n_aus = grid.shape
+    shape_QCX = (n_bytes(n_aus), n_partitions * n_emotions, 256)
     active_QCX, known_QCX, all_known_QCX = (np.zeros(shape_QCX, np.int64) for _ in range(3))
-    # kept, since the allocator gives arrays of this size back each time: page faults would cost as much as counting
-    scratch_2N = np.empty((2, CHUNK_ROWS), np.int64)
     for chunk in chunks:
         if chunk.known_QN is None:
-            _add_histogram(all_known_QCX, chunk.class_N, chunk.active_QN, scratch_2N)
+            _add_histogram(all_known_QCX, chunk.class_N, chunk.active_QN)
         else:
-            _add_histogram(active_QCX, chunk.class_N, chunk.active_QN, scratch_2N)
-            _add_histogram(known_QCX, chunk.class_N, chunk.known_QN, scratch_2N)
+            _add_histogram(active_QCX, chunk.class_N, chunk.active_QN)
+            _add_histogram(known_QCX, chunk.class_N, chunk.known_QN)
     active_QCX += all_known_QCX
     known_QCX[..., 255] += all_known_QCX.sum(-1)
-    images_PE = active_QCX[0].sum(-1).reshape(by)
-    known_CA, active_CA = _spread(known_QCX, n_aus), _spread(active_QCX, n_aus)
-    return Tally(images_PE, known_CA.reshape(*by, n_aus), active_CA.reshape(*by, n_aus))
+    images_PE = active_QCX[0].sum(-1).reshape(n_partitions, n_emotions)
+    return Tally(images_PE, *(_spread(table, n_aus).reshape(grid.shape) for table in (known_QCX, active_QCX)))
 
 
-def _add_histogram(
-    total_QCX: IntArray, class_N: IntArray, planes_QN: ByteArray, scratch_2N: IntArray
-) -> None:
-    shifted_N, key_N = scratch_2N[:, : len(class_N)]
-    np.left_shift(class_N, 8, out=shifted_N, dtype=np.int64)
+def _add_histogram(total_QCX: IntArray, class_N: IntArray, planes_QN: ByteArray) -> None:
+    # in 16 bits for up to 256 classes: keys in the 64 bits that bincount counts in would move four times the memory
+    key_N = class_N.astype(np.min_scalar_type(total_QCX[0].size - 1)) << 8
     for total_CX, plane_N in zip(total_QCX, planes_QN, strict=True):
-        np.add(shifted_N, plane_N, out=key_N)
-        total_CX += np.bincount(key_N, minlength=total_CX.size).reshape(total_CX.shape)
+        total_CX += np.bincount(key_N | plane_N, minlength=total_CX.size).reshape(total_CX.shape)
 
 
 def _spread(histogram_QCX: IntArray, n_aus: int) -> IntArray:
     """How often each bit is set, shape (C, A)."""
-    count_QC8 = histogram_QCX @ BITS_X8
+    # as float64 for the speed of BLAS, exact up to 2^53 rows
+    count_QC8 = (histogram_QCX.astype(np.float64) @ BITS_X8).astype(np.int64)
     return count_QC8.swapaxes(0, 1).reshape(histogram_QCX.shape[1], -1)[:, :n_aus]
 
 
-def count_au_pairs(chunks: Iterable[Chunk], words: Vocabulary) -> PairTally:
+def count_au_pairs(chunks: Iterable[Chunk], grid: Grid) -> PairTally:
     """Co-occurrence per partition and emotion: the Gram matrix of each class's bits, exact in float32 for a chunk."""
-    n_classes, n_aus = len(PARTITIONS) * len(words.emotions), len(words.aus)
+    n_partitions, n_emotions, n_aus = grid.shape
+    n_classes = n_partitions * n_emotions
     active_CAA = np.zeros((n_classes, n_aus, n_aus), np.int64)
     known_CAA = np.zeros_like(active_CAA)
     for chunk in chunks:
@@ -133,8 +134,7 @@ def count_au_pairs(chunks: Iterable[Chunk], words: Vocabulary) -> PairTally:
             known_CAA += np.bincount(chunk.class_N, minlength=n_classes)[:, None, None]
         else:
             known_CAA += _gram(chunk.class_N, chunk.known_QN, n_classes, n_aus)
-    by = (len(PARTITIONS), len(words.emotions), n_aus, n_aus)
-    return PairTally(known_CAA.reshape(by), active_CAA.reshape(by))
+    return PairTally(*(table.reshape(*grid.shape, n_aus) for table in (known_CAA, active_CAA)))
 
 
 def _gram(class_N: IntArray, planes_QN: ByteArray, n_classes: int, n_aus: int) -> IntArray:

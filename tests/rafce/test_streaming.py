@@ -158,6 +158,30 @@ def test_what_stands_where_a_bool_is_null_does_not_count(tmp_path, small_pieces)
     assert tally(path).active_PEA.sum() == tally(path).known_PEA.sum() == len(WORDS.aus)
 
 
+def test_without_partitions_all_rows_are_one_and_the_column_may_be_missing(tmp_path):
+    rows = make_rows(100)
+    labels = id_columns(rows)
+    path = write(tmp_path / "s.parquet", labels, mask_columns(rows))
+    apart = tally(path)
+    del labels["partition"]
+    for columns in (labels, labels | {"partition": [0.5] * 100}):
+        samples = find_samples(write(path, columns, mask_columns(rows)), partitions=())
+        together = count_here(count_aus, samples)
+        for one, other in zip(together, apart, strict=True):
+            assert np.array_equal(one, other.sum(0, keepdims=True))
+        assert list(counts_by_scope(together, samples.grid)) == ["all"]
+
+
+def test_partitions_may_have_any_names(tmp_path):
+    rows = [row._replace(partition=f"fold {i % 7}") for i, row in enumerate(make_rows(100))]
+    path, names = (
+        write(tmp_path / "s.parquet", text_columns(rows), mask_columns(rows)),
+        [f"fold {i}" for i in range(7)],
+    )
+    counts = count_here(count_aus, find_samples(path, partitions=tuple(names)))
+    assert counts.images_PE.sum(1).tolist() == [sum(row.partition == name for row in rows) for name in names]
+
+
 def test_no_rows_count_to_zero(tmp_path):
     counts = tally(
         write(tmp_path / "s.parquet", id_columns([]), mask_columns([]), {"partition": pa.array([], "string")})
@@ -179,7 +203,7 @@ def test_each_partition_equals_the_statistics_of_its_rows(tmp_path, data):
     emotion_N = np.array([WORDS.emotions.index(row.emotion) for row in rows])
     active_NA = np.array([[state is True for state in row.aus] for row in rows])
     known_NA = np.array([[state is not None for state in row.aus] for row in rows])
-    counts = counts_by_scope(tally(path))
+    counts = counts_by_scope(tally(path), find_samples(path).grid)
     for scope in ("all", *PARTITIONS):
         of_scope = np.array([scope in ("all", row.partition) for row in rows])
         expected = count(emotion_N[of_scope], active_NA[of_scope], known_NA[of_scope], len(WORDS.emotions))
@@ -194,7 +218,8 @@ def test_a_built_dataset_is_counted_as_its_statistics_say(release, tmp_path):
     expected = counts_of_rows_by_scope(
         dataset.emotion_ids(), dataset.partitions(), *dataset.au_matrix(), len(dataset.emotions)
     )
-    counts = counts_by_scope(tally(tmp_path / "data/samples.parquet"))
+    samples = find_samples(tmp_path / "data/samples.parquet")
+    counts = counts_by_scope(count_here(count_aus, samples), samples.grid)
     assert list(counts) == list(expected)
     for scope, (known_EA, active_EA) in expected.items():
         assert np.array_equal(counts[scope].known_EA, known_EA)
@@ -298,7 +323,7 @@ def test_parts_in_a_folder_count_as_their_rows_together(tmp_path):
     write(tmp_path / "s/c.parquet", id_columns(rows[250:]), bool_columns(rows[250:]), words=None)
     (tmp_path / "s/_SUCCESS").touch()
     samples = find_samples(tmp_path / "s")
-    assert samples.words == WORDS
+    assert samples.grid.words == WORDS
     assert samples.n_rows == 300
     assert_counts_by_hand(count_here(count_aus, samples), rows)
 
