@@ -1,6 +1,5 @@
 """The `reports/` folder of a dataset: every table, every figure and the page, whole or not at all."""
 
-import json
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +8,7 @@ from rafce_reports.analysis import Analysis
 from rafce_reports.dataset_page import dataset_page, n_observed, n_unsure
 from rafce_reports.figure1 import draw_figure1, example_faces
 from rafce_reports.figure2 import draw_figure2
+from rafce_reports.folders import holds_only, write_summary
 from rafce_reports.heatmaps import draw_difference, draw_frequencies
 from rafce_reports.information import draw_cooccurrence, draw_information, draw_sides, draw_telling
 from rafce_reports.numbers import au_name
@@ -19,7 +19,6 @@ from rafce_reports.table1 import caption, tidy
 from rafce_reports.table1_text import latex, markdown
 
 PAGE = "report.html"
-SUMMARY = "summary.json"
 SUMMARY_SCHEMA = "reports/1"
 WHAT = "reports folder"
 
@@ -32,20 +31,12 @@ def write_reports(analysis: Analysis, out: Path) -> dict[str, Any]:
         write_frames(analysis, folder)
         write_table1(analysis, folder)
         save_text(dataset_page(analysis, folder), folder, PAGE)
-        files = sorted([SUMMARY, *(path.name for path in folder.iterdir())])
-        summary = summarize(analysis, files)
-        save_text(json.dumps(summary, indent=2, ensure_ascii=False) + "\n", folder, SUMMARY)
-    return summary
+        return write_summary(folder, SUMMARY_SCHEMA, summarize(analysis))
 
 
 def is_reports_folder(folder: Path) -> bool:
     """Whether a folder holds reports of any version and nothing else, and so may be replaced."""
-    try:
-        summary = json.loads((folder / SUMMARY).read_text(encoding="utf-8"))
-        ours = str(summary["schema"]).startswith("reports/")
-        return ours and {path.name for path in folder.iterdir()} <= set(summary["files"])
-    except (OSError, ValueError, TypeError, KeyError):
-        return False
+    return holds_only(folder, SUMMARY_SCHEMA)
 
 
 def write_figures(analysis: Analysis, folder: Path) -> None:
@@ -100,11 +91,10 @@ def write_table1(analysis: Analysis, folder: Path) -> None:
     save_text(page, folder, "table1.html")
 
 
-def summarize(analysis: Analysis, files: list[str]) -> dict[str, Any]:
-    """What a machine wants to know: options, key figures, what was left out, the files."""
+def summarize(analysis: Analysis) -> dict[str, Any]:
+    """What a machine wants to know: options, key figures, what was left out."""
     table = analysis.table1
     return {
-        "schema": SUMMARY_SCHEMA,
         "scope": analysis.options.scope,
         "lab_n": analysis.options.lab_n,
         "images": analysis.dataset.samples.num_rows,
@@ -112,5 +102,4 @@ def summarize(analysis: Analysis, files: list[str]) -> dict[str, Any]:
         "unsure_cells": n_unsure(table),
         "exclusive_aus": {place: list(table.only(place)) for place in ("wild", "lab")},
         "left_out": analysis.left_out,
-        "files": files,
     }

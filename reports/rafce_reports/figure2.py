@@ -10,11 +10,11 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import FancyBboxPatch, Polygon, Rectangle
-from scipy.optimize import isotonic_regression
 
 from rafce import geometry
 from rafce.action_units import ACTION_UNITS
 from rafce.geometry import Action, Box, FloatArray
+from rafce_reports.label_rows import label_rows
 
 ObservedAUs = Mapping[str, Sequence[int]]
 Mark = Literal["shared", "differs", "exclusive"]
@@ -168,7 +168,9 @@ def _draw_panel(axes: Axes, panel: Panel, aus: Mapping[int, Mark], caption: str)
     for side in geometry.SIDES:
         column = [au for au in aus if _label_side(au) == side]
         boxes = [_box(panel, au, side, points_P2) for au in column]
-        rows = _label_rows([(box.top + box.bottom) / 2 for box in boxes], panel)
+        rows = label_rows(
+            [(box.top + box.bottom) / 2 for box in boxes], _LABEL_PITCH, panel.top, panel.bottom
+        )
         for au, box, row in zip(column, boxes, rows, strict=True):
             _draw_box(axes, box, aus[au])
             _draw_label(axes, panel, f"AU {au}", _COLOURS[aus[au]], side, box, row)
@@ -180,18 +182,6 @@ def _box(panel: Panel, au: int, side: str, points_P2: FloatArray) -> Box:
     box = boxes[geometry.SIDES.index(side) % len(boxes)]
     left, top, right, bottom = panel.place(np.array([box[:2], box[2:]])).ravel().tolist()
     return Box(left, top, right, bottom)
-
-
-def _label_rows(targets: Sequence[float], panel: Panel) -> list[float]:
-    """Rows at least a label apart, in the order of their targets, and as near to these as least squares allow."""
-    if not targets:
-        return []
-    order = np.argsort(targets, kind="stable")
-    steps = _LABEL_PITCH * np.arange(len(targets))
-    spread = isotonic_regression(np.asarray(targets)[order] - steps).x
-    rows = np.empty(len(targets))
-    rows[order] = spread.clip(panel.top, max(panel.top, panel.bottom - steps[-1])) + steps
-    return [float(row) for row in rows]
 
 
 def _draw_box(axes: Axes, box: Box, mark: Mark) -> None:
