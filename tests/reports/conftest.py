@@ -26,6 +26,14 @@ from rafce.tables import au_mask, au_statistics_table, counts_by_scope, lab_stat
 from rafce.taxonomy import AUS, BASIC_EMOTIONS, COMPOUND_EMOTIONS
 from rafce_reports.analysis import AnalyzeOptions, analyze
 from rafce_reports.dataset_report import write_reports
+from rafce_reports.run_report import write_run_report
+from rafce_train import checkpoint
+from rafce_train.config import Config, config_toml
+from rafce_train.data import TrainingData, read_data
+from rafce_train.history import Row, history_table
+from rafce_train.inference import Probabilities
+from rafce_train.methods import METHODS
+from rafce_train.outcome import predictions_table, run_metrics
 
 # N images, E emotions, A action units
 BoolArray = npt.NDArray[np.bool_]
@@ -178,3 +186,70 @@ def discarded(words: Vocabulary) -> pa.Table:
         for image, reason in reasons.items()
     ]
     return pa.Table.from_pylist(rows, schema=discarded_schema(words, BASIC_EMOTIONS))
+
+
+@pytest.fixture(scope="session")
+def reported_run(dataset: Dataset) -> Path:
+    """A finished run of mml on the fourteen emotions with its report, its predictions drawn at random."""
+    return make_run(dataset, method="mml", seed=0)
+
+
+@pytest.fixture(scope="session")
+def other_run(other_dataset: Dataset) -> Path:
+    """A finished run of stl, which learns no AUs, on the emotions that the paper does not know."""
+    return make_run(other_dataset, method="stl", seed=1)
+
+
+def make_run(dataset: Dataset, method: str, seed: int) -> Path:
+    """Write the files of a run beside a dataset by the trainer's own functions, and its report."""
+    folder = dataset.folder.with_name(f"run-{method}")
+    folder.mkdir()
+    config, data = Config(dataset=str(dataset.folder), method=method, epochs=3), read_data(dataset.folder)
+    rng = np.random.default_rng(seed)
+    rows_N = data.rows("test")
+    found = draw_probabilities(rng, data, rows_N)
+    learns_aus = method != "stl"
+    best = {"epoch": 2, "score": 0.3, "thresholds": [0.5] * len(data.aus) if learns_aus else None}
+    metrics = run_metrics(config, data, found, best, {"weights": None, "dropped": []})
+    checkpoint.write_atomic(folder / checkpoint.CONFIG, config_toml(config).encode())
+    checkpoint.write_table(
+        folder / checkpoint.HISTORY, history_table(history_rows(rng, METHODS[method].terms))
+    )
+    predictions = predictions_table(data, rows_N, found, learns_aus)
+    checkpoint.write_table(folder / checkpoint.PREDICTIONS, predictions)
+    checkpoint.write_json(folder / checkpoint.METRICS, metrics)
+    write_run_report(folder)
+    return folder
+
+
+def draw_probabilities(rng: np.random.Generator, data: TrainingData, rows_N: IntArray) -> Probabilities:
+    """Probabilities that are right about half of the time."""
+    emotion_N, au_NA = data.emotion_N[rows_N], data.au_NA[rows_N]
+    logits_NK = rng.normal(size=(len(rows_N), len(data.emotions)))
+    logits_NK[np.arange(len(rows_N)), emotion_N] += 2
+    p_NK = np.exp(logits_NK) / np.exp(logits_NK).sum(1, keepdims=True)
+    p_NA = np.clip(0.4 * au_NA + 0.6 * rng.random(au_NA.shape), 0, 1)
+    return Probabilities(p_NK.astype(np.float32), p_NA.astype(np.float32))
+
+
+def history_rows(rng: np.random.Generator, terms: tuple[str, ...]) -> list[Row]:
+    """Three epochs with every column of a history."""
+    learned = len(terms) == 3
+    scores = ("accuracy", "uar", "train_accuracy", "train_uar", "gap_accuracy", "gap_uar")
+    rates = ("lr_backbone", "lr_heads", "seconds_data", "seconds_compute")
+    return [
+        {
+            "epoch": epoch,
+            "iterations": 30 * epoch,
+            **{f"loss_{term}": 4 / epoch + rng.random() for term in terms},
+            **{f"loss_{term}_weighted": 2 / epoch for term in terms},
+            **{f"omega_{term}": 0.5 + 0.1 * epoch if learned and term != "emo" else 1.0 for term in terms},
+            **{f"omega_{term}_sd": 0.05 if learned and term != "emo" else 0.0 for term in terms},
+            "p_au": 0.1 if learned else None,
+            "validation_loss": 3 / epoch + rng.random(),
+            **{name: rng.random() for name in scores},
+            "au_macro_f1": rng.random() if learned else None,
+            **dict.fromkeys(rates, 0.01),
+        }
+        for epoch in (1, 2, 3)
+    ]

@@ -60,6 +60,20 @@ def test_the_console_stays_empty_and_every_picture_loads(which, request, browser
     assert browser.get_log("browser") == []
 
 
+@pytest.mark.parametrize("width", [1400, 420])
+@pytest.mark.parametrize("which", ["reported_run", "other_run"])
+def test_the_page_of_a_run_loads_quietly_and_never_scrolls_sideways(which, width, request, browser):
+    browser.set_window_size(width, 900)
+    open_page(browser, request.getfixturevalue(which) / "report" / "report.html")
+    widths = browser.execute_script("return [...document.images].map(image => image.naturalWidth)")
+    overflow = browser.execute_script("return document.documentElement.scrollWidth - window.innerWidth")
+    browser.set_window_size(1400, 1000)
+    assert len(widths) == 3
+    assert min(widths) > 100
+    assert overflow <= 0
+    assert browser.get_log("browser") == []
+
+
 @pytest.mark.parametrize("name", ["report.html", "table1.html"])
 @pytest.mark.parametrize("position", [0, -1])
 def test_a_figure_of_table_1_shows_its_interval_on_hover(name, position, reports, browser):
