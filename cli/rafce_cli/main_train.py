@@ -22,6 +22,8 @@ rafce_train = lazy_group(
         "compare": "Train several methods, or take runs that are there, and compare them.",
         "evaluate": "Make a run's figures again from its weights and compare them.",
         "predict": "Say which emotion and AUs a run sees in any images.",
+        "explain": "Show where a run looks, and whether action units act there.",
+        "report": "Write a run's page: curves, tables, mistakes, calibration.",
         "export": "Write a run's network as one checked file for other programs.",
     },
     help_text="""Learn compound expressions with action units as a helper task.

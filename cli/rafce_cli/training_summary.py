@@ -6,27 +6,18 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from rafce.errors import OutputError
-from rafce_reports.confusion import write_confusion
+from rafce_reports.run_report import PAGE, REPORT
 
-REPORT = "report"
 Json = dict[str, Any]
 
 
-def write_report(metrics: Json, run: Path) -> None:
-    """Draw the pictures of a run into its folder; OutputError when it cannot be written to."""
-    try:
-        write_confusion(metrics["test"], run / REPORT)
-    except OSError as error:
-        raise OutputError(f"{run / REPORT}: could not be written: {error.strerror or error}") from None
-
-
 def print_summary(metrics: Json, run: Path) -> None:
-    """Print the test figures; the last lines are the picture of the confusion matrix and the run folder."""
+    """Print the test figures; the last lines are the page, the picture of the confusion matrix and the run folder."""
     console = Console(highlight=False)
     console.print(emotion_table(metrics["test"]["emotions"]))
     for line in (
         *headline(metrics),
+        f"report: {run / REPORT / PAGE}",
         f"confusion matrix: {run / REPORT / 'confusion.png'}",
         f"run folder: {run}",
     ):

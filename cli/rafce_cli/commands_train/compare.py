@@ -115,8 +115,8 @@ def compare(places: tuple[Path, ...], out: Path, as_json: bool, **given: Any) ->
 
 def _trained(chosen: dict[str, Any], dataset: str | None, out: Path) -> Any:
     from rafce_cli.comparison_screen import make_screen
-    from rafce_cli.training_summary import REPORT, write_report
     from rafce_reports.comparison import compare_runs
+    from rafce_reports.run_report import REPORT, write_run_report
     from rafce_train.compare import carry_out
     from rafce_train.run import Stopped
 
@@ -129,7 +129,7 @@ def _trained(chosen: dict[str, Any], dataset: str | None, out: Path) -> Any:
         raise click.exceptions.Exit(128 + stop.number) from None
     for run in runs:
         if not (run / REPORT).exists():
-            write_report(json.loads((run / "metrics.json").read_text(encoding="utf-8")), run)
+            write_run_report(run)
     return compare_runs(runs, Path(plan.runs[0].config.dataset), plan.left_out)
 
 

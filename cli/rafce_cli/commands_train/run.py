@@ -45,7 +45,8 @@ def run(out: Path | None, config: Path | None, resume: Path | None, as_json: boo
       rafce-train run --resume runs/first
     """
     from rafce_cli.training_screen import make_screen
-    from rafce_cli.training_summary import print_summary, write_report
+    from rafce_cli.training_summary import print_summary
+    from rafce_reports.run_report import write_run_report
     from rafce_train.run import Stopped
 
     given = {name: value for name, value in options.items() if value is not None}
@@ -59,7 +60,7 @@ def run(out: Path | None, config: Path | None, resume: Path | None, as_json: boo
     except Stopped as stop:
         click.echo(f"stopped and saved; go on with: rafce-train run --resume {stop.folder}", err=True)
         raise click.exceptions.Exit(128 + stop.number) from None
-    write_report(metrics, folder)
+    write_run_report(folder)
     if as_json:
         click.echo(json.dumps(metrics, indent=2, ensure_ascii=False))
     else:
