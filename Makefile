@@ -37,10 +37,12 @@ lint: $(VENV)/done  ## Check style, types and the arrows between packages
 test: lint  ## Lint, then run every test
 	$(BIN)/pytest -n $(WORKERS) --dist worksteal $(TESTS)
 
-bench: $(VENV)/done  ## Measure speed, printed as ratios
+bench: $(VENV)/done  ## Measure speed, printed as ratios (leave the machine alone meanwhile)
+	$(BIN)/pip install --quiet --editable '.[bench]'
 	$(BIN)/python tests/bench/bench_labels.py
 	$(BIN)/python tests/bench/bench_data.py
 	$(BIN)/python tests/bench/bench_methods.py
+	$(BIN)/python tests/bench/bench_counting.py
 
 clean:  ## Remove what the other targets made
 	rm -rf $(VENV) $(DEMO)
