@@ -1,7 +1,8 @@
 """How good predictions are: functions of labels and probabilities alone, every figure with interval and support.
 
 The results are plain dictionaries for JSON, in which a figure that does not exist (an emotion without images, an AU
-that is never active) is None. Accuracy and recalls have Wilson intervals, all else percentile bootstrap intervals.
+that is never active) is None. Accuracy and recalls have Wilson intervals, all else bootstrap intervals: percentiles,
+and for means over AUs the normal one.
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -22,6 +23,7 @@ Json = dict[str, Any]
 N_RESAMPLES = 1000
 CALIBRATION_BINS = 15
 DEFAULT_THRESHOLD = 0.5
+NORMAL_95 = 1.96
 
 
 def confusion(emotion_N: IntArray, predicted_N: IntArray, n_emotions: int) -> IntArray:
@@ -158,10 +160,14 @@ def au_metrics(
     trained_A = train_positives_A > 0
 
     def statistics(times_N: IntArray) -> Reals:
-        f1_A, precision_A = au_f1(times_N @ cells_3NA), precision_of(times_N)
-        return np.array([_mean(f1_A[trained_A]), _mean(precision_A[trained_A]), *f1_A, *precision_A])
+        return np.array([*au_f1(times_N @ cells_3NA), *precision_of(times_N)])
 
-    macro_f1, macro_precision, *each = _with_interval(statistics, np.zeros(len(au_NA), dtype=np.int64))
+    value_M, drawn_RM = _resampled(statistics, np.zeros(len(au_NA), dtype=np.int64))
+    each = [_percentiles(value, drawn_R) for value, drawn_R in zip(value_M, drawn_RM.T, strict=True)]
+    macro_f1, macro_precision = (
+        _macro(value_M[part][trained_A], drawn_RM[:, part][:, trained_A])
+        for part in (slice(len(aus)), slice(len(aus), None))
+    )
     positives_A, n_A = (au_NA == 1).sum(0), (~np.isnan(au_NA)).sum(0)
     rows = [
         {
@@ -215,14 +221,33 @@ def resamples(stratum_N: IntArray, n_resamples: int, seed: int = 0) -> Iterator[
 
 def _with_interval(statistics: Callable[[IntArray], Reals], stratum_N: IntArray) -> list[Json]:
     """Each statistic of the images as they are, with the 95 % percentile interval of its resamples."""
-    value_M = statistics(np.ones_like(stratum_N))
+    value_M, drawn_RM = _resampled(statistics, stratum_N)
+    return [_percentiles(value, drawn_R) for value, drawn_R in zip(value_M, drawn_RM.T, strict=True)]
+
+
+def _resampled(statistics: Callable[[IntArray], Reals], stratum_N: IntArray) -> tuple[Reals, Reals]:
     drawn_RM = np.stack([statistics(times_N) for times_N in resamples(stratum_N, N_RESAMPLES)])
-    estimates = []
-    for value, drawn_R in zip(value_M, drawn_RM.T, strict=True):
-        there_R = drawn_R[~np.isnan(drawn_R)]  # a resample may miss every positive of a rare AU
-        low, high = np.percentile(there_R, [2.5, 97.5]) if len(there_R) else (np.nan, np.nan)
-        estimates.append(_estimate(value, low, high))
-    return estimates
+    return statistics(np.ones_like(stratum_N)), drawn_RM
+
+
+def _percentiles(value: float, drawn_R: Reals) -> Json:
+    there_R = drawn_R[~np.isnan(drawn_R)]  # a resample may miss every positive of a rare AU
+    low, high = np.percentile(there_R, [2.5, 97.5]) if len(there_R) else (np.nan, np.nan)
+    return _estimate(value, low, high)
+
+
+def _macro(value_A: Reals, drawn_RA: Reals) -> Json:
+    """The mean over the AUs that have a figure, with 1.96 standard deviations of its resamples on either side.
+
+    Not percentiles: resamples draw the few positives of a rare AU twice or not at all, which lifts its figure, so that
+    their mean lies above the mean itself. An AU whose positives a resample misses keeps its figure in it.
+    """
+    there_A = ~np.isnan(value_A)
+    drawn_RA = np.where(np.isnan(drawn_RA), value_A, drawn_RA)[:, there_A]
+    if not drawn_RA.size:
+        return _estimate(np.nan, np.nan, np.nan)
+    value, half = float(value_A[there_A].mean()), NORMAL_95 * float(drawn_RA.mean(1).std())
+    return _estimate(value, max(0.0, value - half), min(1.0, value + half))
 
 
 def _rate(hits: int, n: int) -> Json:

@@ -110,6 +110,19 @@ def test_au_metrics_equal_scikit_learns_on_the_known_images(seed):
         assert row["average_precision"]["ci_low"] <= precision <= row["average_precision"]["ci_high"]
 
 
+def test_the_interval_of_a_mean_over_rare_aus_lies_about_the_mean():
+    random = np.random.default_rng(0)
+    au_NA = (random.random((200, A)) < 0.02).astype(np.float32)
+    au_NA[0] = 1
+    probability_NA = np.clip(0.3 * au_NA + random.random((200, A)) * 0.7, 0, 1)
+    found = metrics.au_metrics(AUS, au_NA, probability_NA, np.full(A, 0.5), np.full(A, 9))
+    for name in ("macro_f1", "mean_average_precision"):
+        estimate = found[name]
+        middle = (estimate["ci_low"] + estimate["ci_high"]) / 2
+        assert estimate["ci_low"] < estimate["value"] < estimate["ci_high"]
+        assert middle == pytest.approx(estimate["value"], abs=1e-9) or estimate["ci_low"] == 0
+
+
 @given(st.integers(0, 10_000))
 @settings(max_examples=30, deadline=None)
 def test_average_precision_equals_scikit_learns_with_sample_weights(seed):
