@@ -18,7 +18,7 @@ from rafce_train.history import Row
 from rafce_train.loop import Standing
 from rafce_train.plan import Plan, Planned, n_epochs, relative_cost
 from rafce_train.run import Screen, resume, start
-from rafce_train.setup import check_method, make_prior
+from rafce_train.setup import check_method, make_priors
 
 Metrics = dict[str, Any]
 
@@ -127,7 +127,7 @@ def _to_do(plan: Plan, folder: Path, data: TrainingData) -> list[Planned]:
     for planned in plan.runs:
         run = folder / planned.name
         check_method(planned.config)
-        make_prior(planned.config, data)
+        make_priors(planned.config, data)
         faults += _differences(run, planned.config, data) if run.exists() else []
         if not (run / checkpoint.METRICS).is_file():
             to_do.append(planned)

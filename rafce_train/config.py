@@ -40,8 +40,10 @@ class Config:
         "mml",
         METHOD,
         "What is learned and how losses are weighed: emotions only (stl), with AUs (mtl), aligned with the "
-        "statistics (am), AU weight learned (mal), both weights learned (mal2), everything (mml).",
-        choices=("stl", "mtl", "am", "mal", "mal2", "mml"),
+        "statistics (am), AU weight learned (mal), both weights learned (mal2), everything (mml). Methods that the "
+        "paper cites, with AUs: weighed by uncertainty, by gradient norms (gradnorm), by success so far (dtp), or "
+        "matched to laboratory statistics (dm).",
+        choices=("stl", "mtl", "am", "mal", "mal2", "mml", "uncertainty", "gradnorm", "dtp", "dm"),
     )
     statistics: str = option(
         "wild",
@@ -61,20 +63,38 @@ class Config:
         "Alignment loss: Eq. 4-9 of the paper, or posterior and expectation by Bayes' rule.",
         choices=("paper", "bayes"),
     )
+    with_alignment: bool = option(
+        False, METHOD, "Add the alignment loss to uncertainty, gradnorm, dtp or dm, which can do without it."
+    )
     reduction: str = option(
         "mean", METHOD, "How the losses of a batch are put together; the paper sums.", choices=("mean", "sum")
     )
     rho_au: tuple[float, ...] = option(
         (0.1,),
         METHOD,
-        "Fixed weight of the AU loss (mtl, am); of a list, the best on validation is kept.",
+        "Fixed weight of the AU loss (mtl, am, dm); of a list, the best on validation is kept.",
         least=0,
     )
     rho_align: tuple[float, ...] = option(
-        (0.1,), METHOD, "Fixed weight of the alignment loss (am); a list likewise.", least=0
+        (0.1,),
+        METHOD,
+        "Fixed weight of the alignment or matching loss (am, dm, dtp); a list likewise.",
+        least=0,
+    )
+    gradnorm_alpha: float = option(
+        1.5, METHOD, "α of gradnorm: how much more gradient a loss gets that falls slowly.", least=0
+    )
+    dtp_gamma: float = option(
+        2.0, METHOD, "γ of dtp: how much less weight a task gets that goes well.", least=0
+    )
+    dtp_alpha: float = option(
+        0.1, METHOD, "α of dtp: how much of a task's running success the newest batch is.", least=0, below=1
     )
     meta_every: int = option(
-        1, METHOD, "Update the meta net on every N-th iteration only: faster, less adaptive.", least=1
+        1,
+        METHOD,
+        "Update the meta net, or other learned weights, on every N-th iteration only: faster, less adaptive.",
+        least=1,
     )
 
     backbone: str = option(
@@ -128,7 +148,12 @@ class Config:
 
     lr_backbone: float = option(0.001, LOOP, "Learning rate of the backbone.", least=0)
     lr_heads: float = option(0.01, LOOP, "Learning rate of the emotion and AU layers.", least=0)
-    lr_meta: float = option(0.01, LOOP, "Learning rate of the meta net.", least=0)
+    lr_meta: float = option(
+        0.01,
+        LOOP,
+        "Learning rate of the meta net, or of the weights themselves (uncertainty, gradnorm).",
+        least=0,
+    )
     momentum: float = option(0.0, LOOP, "Momentum of SGD.", least=0, below=1)
     nesterov: bool = option(False, LOOP, "Nesterov's momentum.")
     weight_decay: float = option(0.0, LOOP, "Weight decay of SGD.", least=0)

@@ -65,10 +65,16 @@ class TrainingData:
     """1 active, 0 inactive, NaN unknown."""
     statistics: Mapping[str, Statistics]
     """Per scope: all, train, validation, test."""
-    lab_observed_KA: BoolArray
-    """Where the laboratory table has the AU at 20 % or more; false throughout when that table is empty."""
+    lab_percent_KA: npt.NDArray[np.float64]
+    """Percentages of the laboratory table, 0 where it is blank."""
     fingerprint: str
     """SHA-256 over the folder's Parquet files."""
+
+    @property
+    def lab_observed_KA(self) -> BoolArray:
+        """Where the laboratory table has the AU at 20 % or more; false throughout when that table is empty."""
+        observed_KA: BoolArray = self.lab_percent_KA >= OBSERVED_FROM_PERCENT
+        return observed_KA
 
     def rows(self, partition: str) -> IntArray:
         """Row numbers of the images in a partition, rising."""
@@ -106,7 +112,7 @@ def read_data(folder: Path) -> TrainingData:
         aus=words.aus,
         **labels,
         statistics=_read_statistics(tables[AU_STATISTICS], images_SK),
-        lab_observed_KA=_read_lab(tables[LAB_STATISTICS]),
+        lab_percent_KA=_read_lab(tables[LAB_STATISTICS]),
         fingerprint=_fingerprint(folder),
     )
 
@@ -267,16 +273,16 @@ def _images_by_scope(labels: Mapping[str, Any], n_emotions: int) -> IntArray:
     return np.stack([np.bincount(emotion_N[member_N], minlength=n_emotions) for member_N in members])
 
 
-def _read_lab(table: _Table) -> BoolArray:
+def _read_lab(table: _Table) -> npt.NDArray[np.float64]:
     """Rows about an AU that this dataset does not code (11 in RAF-AU) say nothing here."""
     columns = table.columns(lab_statistics_schema(table.words), "emotion", "au", "percent")
     emotion = table.positions(columns["emotion"].to_pylist(), table.words.emotions, "emotion")
-    observed_KA = np.zeros((len(table.words.emotions), len(table.words.aus)), dtype=np.bool_)
+    percent_KA = np.zeros((len(table.words.emotions), len(table.words.aus)))
     au_of_row, percent_of_row = columns["au"].to_pylist(), columns["percent"].to_pylist()
     for row, au, percent in zip(emotion, au_of_row, percent_of_row, strict=True):
         if au in table.words.aus:
-            observed_KA[row, table.words.aus.index(au)] = percent >= OBSERVED_FROM_PERCENT
-    return observed_KA
+            percent_KA[row, table.words.aus.index(au)] = percent
+    return percent_KA
 
 
 def _fingerprint(folder: Path) -> str:

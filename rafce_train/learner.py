@@ -5,7 +5,7 @@ B batch, F features, K emotions, A action units (AUs), T losses of the method, "
 
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import reduce
 from typing import Any, NamedTuple
 
@@ -53,21 +53,38 @@ class StepLog(NamedTuple):
 
 Step = Callable[["Learner", Batch, Batch | None, int], StepLog]
 
+PLAIN_PASSES, META_PASSES = 3, 14
+"""Passes through the network of an iteration, a backward pass counted as two: their ratio is that of the times."""
+
 
 @dataclass(frozen=True)
 class Method:
     """A recipe: which losses, where their weights come from, and what an iteration does."""
 
     terms: tuple[str, ...]
-    """The losses by name: "emo" (Eq. 2) first, then "au" (Eq. 1), "align" (Eq. 9)."""
+    """The losses by name: "emo" (Eq. 2) first, then "au" (Eq. 1), "dm" (Eq. 6 with Eq. 4), "align" (Eq. 9)."""
     weighting: Weighting
     step: Step
+    options: tuple[str, ...] = ()
+    """Options that not every method has and this one does."""
+    alignment_options: tuple[str, ...] | None = None
+    """Further ones that come with the alignment loss if `--with-alignment` adds it; None: it never does."""
     needs_validation: bool = False
+    passes: float = PLAIN_PASSES
+    weights_are: str = "fixed"
+    """Where the weights come from, in words."""
 
     @property
     def uses_statistics(self) -> bool:
-        """Whether there is a loss that needs p(AU | emotion)."""
+        """Whether there is a loss that needs the chosen statistics p(AU | emotion)."""
         return "align" in self.terms
+
+    def aligned(self) -> "Method":
+        """This recipe with the alignment loss added, or as it is where that never is."""
+        if self.alignment_options is None:
+            return self
+        options = (*self.options, *self.alignment_options)
+        return replace(self, terms=(*self.terms, "align"), options=options)
 
 
 REDUCTIONS: dict[str, Callable[[int], float]] = {
@@ -80,9 +97,9 @@ REDUCTIONS: dict[str, Callable[[int], float]] = {
 class Learner:
     """A net, its weighing of losses and its optimizer, which learn together from batch to batch.
 
-    `prior` is needed by methods that use statistics; `class_weight_K` multiplies the emotion loss in training, never
-    the validation loss. Learning rates are those of `optimizer.param_groups`: "backbone", "heads" and, for methods that
-    learn weights, "meta".
+    `priors` has the tables of those losses of the method that need any, by their names; `class_weight_K` multiplies the
+    emotion loss in training, never the validation loss. Learning rates are those of `optimizer.param_groups`:
+    "backbone", "heads" and, for methods whose weights are parameters, "meta".
     """
 
     def __init__(
@@ -90,7 +107,7 @@ class Learner:
         net: Net,
         method: Method,
         config: Config,
-        prior: Prior | None = None,
+        priors: Mapping[str, Prior] | None = None,
         class_weight_K: Tensor | None = None,
     ):
         self.net, self.method = net, method
@@ -98,7 +115,7 @@ class Learner:
         self.weighting = method.weighting(config, method.terms, net.n_features).to(like.device, like.dtype)
         self.optimizer = make_optimizer(net, self.weighting, config)
         self._reduction = REDUCTIONS[config.reduction]
-        self._losses = [_loss_functions(prior, class_weight_K, like)[term] for term in method.terms]
+        self._losses = [_loss_functions(priors or {}, class_weight_K, like)[term] for term in method.terms]
 
     @property
     def needs_validation(self) -> bool:
@@ -149,6 +166,10 @@ class Learner:
         """θ, the parameters of the base net by name."""
         return dict(self.net.named_parameters())
 
+    def psi(self) -> dict[str, Tensor]:
+        """ψ, the parameters of the weighting, by names that none of θ has."""
+        return {f"weighting.{name}": parameter for name, parameter in self.weighting.named_parameters()}
+
     def rules(self) -> dict[str, Rule]:
         """How the optimizer is about to move each of θ."""
         of = {
@@ -159,8 +180,8 @@ class Learner:
         return {name: of[parameter] for name, parameter in self.theta().items()}
 
     def descend(self, *parts: Parameters) -> None:
-        """One step of the optimizer along the sum of these gradients."""
-        for name, parameter in self.net.named_parameters():
+        """One step of the optimizer along the sum of these gradients; what none of them names stays as it is."""
+        for name, parameter in (self.theta() | self.psi()).items():
             found = [part[name] for part in parts if name in part]
             parameter.grad = reduce(torch.add, found) if found else None
         self.optimizer.step()
@@ -189,7 +210,7 @@ def plain_step(learner: Learner, batch: Batch, _: Batch | None, seed: int) -> St
     outputs, raw_BT = learner.first_pass(batch, seed)
     weight_BT = learner.weighting(outputs.features_BF.detach()).detach()
     learner.descend(gradients(learner.total(raw_BT, weight_BT), learner.theta()))
-    return _log(outputs, raw_BT, weight_BT)
+    return step_log(outputs, raw_BT, weight_BT)
 
 
 def meta_step(learner: Learner, batch: Batch, validation: Batch | None, seed: int) -> StepLog:
@@ -206,7 +227,7 @@ def meta_step(learner: Learner, batch: Batch, validation: Batch | None, seed: in
     update_meta_net(learner, meta_test(learner, theta_star, weight_BT, batch, validation, seed))
     weight_BT = learner.weighting(features_BF).detach()
     base_learning(learner, theta_star, raw_BT, weight_BT, batch, seed)
-    return _log(outputs, raw_BT, weight_BT)
+    return step_log(outputs, raw_BT, weight_BT)
 
 
 def meta_train(learner: Learner, raw_BT: Tensor, weight_BT: Tensor) -> dict[str, Tensor]:
@@ -249,6 +270,12 @@ def base_learning(
     learner.descend(emotion, others)
 
 
+def step_log(outputs: Outputs, raw_BT: Tensor, weight_BT: Tensor) -> StepLog:
+    """What an iteration leaves behind."""
+    logits = outputs.emotion_logits_BK.detach(), outputs.au_logits_BA.detach()
+    return StepLog(raw_BT.detach(), weight_BT.detach(), *logits)
+
+
 def make_optimizer(net: Net, weighting: nn.Module, config: Config) -> torch.optim.SGD:
     """SGD with the learning rates of section 5.2; the meta net's has neither momentum nor weight decay."""
     heads = [*net.emotion_head.parameters(), *net.au_head.parameters()]
@@ -271,7 +298,7 @@ LossFunction = Callable[[Outputs, Batch], Tensor]
 
 
 def _loss_functions(
-    prior: Prior | None, class_weight_K: Tensor | None, like: Tensor
+    priors: Mapping[str, Prior], class_weight_K: Tensor | None, like: Tensor
 ) -> dict[str, LossFunction]:
     """The loss of every sample by the name of its term."""
     weight_K = None if class_weight_K is None else class_weight_K.to(like)
@@ -279,15 +306,11 @@ def _loss_functions(
         "emo": lambda outputs, batch: emotion_loss(outputs.emotion_logits_BK, batch.emotion_B, weight_K),
         "au": lambda outputs, batch: au_loss(outputs.au_logits_BA, batch.au_BA),
     }
-    if prior is not None:
-        align = prior.to(like).alignment_loss
-        functions["align"] = lambda outputs, _: align(outputs.emotion_logits_BK, outputs.au_logits_BA)
-    return functions
+    return functions | {term: _matching_function(prior.to(like)) for term, prior in priors.items()}
 
 
-def _log(outputs: Outputs, raw_BT: Tensor, weight_BT: Tensor) -> StepLog:
-    logits = outputs.emotion_logits_BK.detach(), outputs.au_logits_BA.detach()
-    return StepLog(raw_BT.detach(), weight_BT.detach(), *logits)
+def _matching_function(prior: Prior) -> LossFunction:
+    return lambda outputs, _: prior.matching_loss(outputs.emotion_logits_BK, outputs.au_logits_BA)
 
 
 @contextmanager

@@ -75,6 +75,17 @@ def lab_alignment_loss(emotion_logits_BK: Tensor, au_logits_BA: Tensor, observed
     return au_part_B + second_matching_loss(p_emotion_BK, emotions_from_aus(p_au_BA, observed_KA))
 
 
+def distribution_matching_loss(
+    emotion_logits_BK: Tensor, au_logits_BA: Tensor, frequency_KA: Tensor
+) -> Tensor:
+    """Distribution matching (Kollias et al. 2019, 2021), shape B: Eq. 6 with Eq. 4's t for q, without the sigmoid.
+
+    An AU that no emotion's frequencies name has t = 0, so that the loss is p_AU times -log 1e-8 = 18.4: it is led to 0.
+    """
+    p_emotion_BK, p_au_BA = emotion_logits_BK.softmax(1), au_logits_BA.sigmoid()
+    return first_matching_loss(p_au_BA, expected_aus(p_emotion_BK, frequency_KA))
+
+
 def bayes_log_emotions(p_au_BA: Tensor, present_KA: Tensor, absent_KA: Tensor, class_K: Tensor) -> Tensor:
     """Not in the paper, log q_emo, shape BK: naive Bayes' posterior of the emotion, AUs weighed by their probability.
 

@@ -6,7 +6,7 @@ from typing import Any
 
 from rafce_train.config import Config, config_toml
 from rafce_train.facts import LICENCE
-from rafce_train.methods import METHODS
+from rafce_train.methods import find_method
 
 Json = Mapping[str, Any]
 
@@ -14,7 +14,7 @@ FEW = 10
 """Test images below which a card says that an emotion's recall tells little."""
 PLACES = ("dataset", "images", "weights")
 """Options that say where things lie on one machine."""
-LOSSES = {"emo": "emotion", "au": "AU", "align": "alignment"}
+LOSSES = {"emo": "emotion", "au": "AU", "dm": "distribution matching", "align": "alignment"}
 
 
 def model_card(config: Config, metrics: Json, manifest: Json) -> str:
@@ -75,12 +75,11 @@ def _data(metrics: Json, manifest: Json) -> list[str]:
 
 
 def _method(config: Config, metrics: Json) -> list[str]:
-    method = METHODS[config.method]
+    method = find_method(config.method, config.with_alignment)
     losses = ", ".join(LOSSES[term] for term in method.terms)
-    weights = "learned for each image on the validation images" if method.needs_validation else "fixed"
     start = f"{Path(config.weights).name} ({metrics['weights']})" if metrics["weights"] else "random numbers"
     lines = [
-        f"`{config.method}`. Losses: {losses}; their weights: {weights}. The backbone started from {start}."
+        f"`{config.method}`. Losses: {losses}; their weights: {method.weights_are}. The backbone started from {start}."
     ]
     if chosen := metrics.get("chosen"):
         lines.append(
@@ -169,7 +168,7 @@ def _small_emotions(rows: Sequence[Json]) -> Iterable[str]:
 
 
 def _validation_use(config: Config) -> str:
-    method = METHODS[config.method]
+    method = find_method(config.method, config.with_alignment)
     uses = ["picked the epoch"]
     uses += ["tuned the AU thresholds"] if "au" in method.terms else []
     uses += ["taught the weights of the losses"] if method.needs_validation else []
@@ -177,7 +176,10 @@ def _validation_use(config: Config) -> str:
 
 
 def _prior_limit(config: Config) -> Iterable[str]:
-    if not METHODS[config.method].uses_statistics:
+    method = find_method(config.method, config.with_alignment)
+    if "dm" in method.terms:
+        yield "Distribution matching used laboratory statistics; no label of these images went into them."
+    if not method.uses_statistics:
         return
     if config.statistics == "lab":
         yield "The alignment used laboratory statistics; no label of these images went into them."

@@ -5,16 +5,17 @@ from typing import Any, NamedTuple
 
 from rafce.errors import ConfigError
 from rafce_train.config import Config, config_from, flag, rho_grid
-from rafce_train.learner import meta_step
-from rafce_train.methods import METHODS
+from rafce_train.learner import PLAIN_PASSES, Method
+from rafce_train.methods import METHODS, find_method
 from rafce_train.prior import PRIORS
-from rafce_train.weighting import fixed_weights
 
 NOT_USED = "none"
 """Stands in a run's name where its method has no statistics, hence no alignment."""
 
-PLAIN_PASSES, META_PASSES = 3, 14
-"""Passes through the network of an iteration, a backward pass counted as two: their ratio is that of the times."""
+OWN_OPTIONS = frozenset(
+    name for method in METHODS.values() for name in (*method.options, *(method.alignment_options or ()))
+)
+"""Options that not every method has."""
 
 
 class Planned(NamedTuple):
@@ -55,7 +56,8 @@ def make_plan(
         for seed in range(n_seeds)
         for method in methods
         for source, alignment in priors
-        if (source, alignment) in PRIORS or not METHODS[method].uses_statistics
+        if (source, alignment) in PRIORS
+        or not find_method(method, options.get("with_alignment", False)).uses_statistics
     ]
     if not planned:
         raise ConfigError("\n".join(("expected at least one method to compare, found none", *left_out)))
@@ -64,8 +66,7 @@ def make_plan(
 
 def relative_cost(config: Config) -> float:
     """How long an iteration takes, in passes through the network."""
-    is_meta = METHODS[config.method].step is meta_step
-    return PLAIN_PASSES + is_meta * (META_PASSES - PLAIN_PASSES) / config.meta_every
+    return PLAIN_PASSES + (METHODS[config.method].passes - PLAIN_PASSES) / config.meta_every
 
 
 def n_epochs(config: Config) -> int:
@@ -74,17 +75,15 @@ def n_epochs(config: Config) -> int:
 
 
 def _planned(values: Mapping[str, Any]) -> Planned:
-    config = config_from(
-        {name: value for name, value in values.items() if name not in _unused(values["method"])}
-    )
-    prior = (config.statistics, config.alignment)
-    parts = prior if METHODS[config.method].uses_statistics else (NOT_USED, NOT_USED)
+    unused = _unused(find_method(values["method"], values.get("with_alignment", False)))
+    config = config_from({name: value for name, value in values.items() if name not in unused})
+    uses_statistics = find_method(config.method, config.with_alignment).uses_statistics
+    parts = (config.statistics, config.alignment) if uses_statistics else (NOT_USED, NOT_USED)
     return Planned("-".join((config.method, *parts, str(config.seed))), config)
 
 
-def _unused(method_name: str) -> set[str]:
+def _unused(method: Method) -> set[str]:
     """Options that change nothing with a method: left at their defaults, whatever the other methods are given."""
-    method = METHODS[method_name]
-    fixed_terms = method.terms[1:] if method.weighting is fixed_weights else ()
-    unused = {name for name, term in (("rho_au", "au"), ("rho_align", "align")) if term not in fixed_terms}
-    return unused if method.uses_statistics else unused | {"statistics", "alignment", "prior_scope"}
+    unused = set(OWN_OPTIONS.difference(method.options))
+    unused |= set() if method.uses_statistics else {"statistics", "alignment", "prior_scope"}
+    return unused if method.alignment_options is not None else unused | {"with_alignment"}

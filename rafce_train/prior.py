@@ -1,10 +1,11 @@
-"""What is known of AUs given the emotion before training: the tables behind the alignment losses (section 4.1).
+"""What is known of AUs given the emotion before training: the tables behind the matching losses (section 4.1).
 
 K emotions, A action units (AUs), B batch.
 """
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from itertools import compress
 
 import numpy as np
 import numpy.typing as npt
@@ -12,24 +13,32 @@ import torch
 from torch import Tensor
 
 from rafce.errors import ConfigError
+from rafce.schema import au_column
 from rafce_train.data import BoolArray, Statistics
-from rafce_train.losses import bayes_alignment_loss, lab_alignment_loss, wild_alignment_loss
+from rafce_train.losses import (
+    bayes_alignment_loss,
+    distribution_matching_loss,
+    lab_alignment_loss,
+    wild_alignment_loss,
+)
 
 FloatArray = npt.NDArray[np.float64]
 
 
 @dataclass(frozen=True)
 class Prior:
-    """An alignment loss together with the tables it needs."""
+    """A loss that matches the two predictions, together with the tables it needs."""
 
     tables: tuple[Tensor, ...]
     loss: Callable[..., Tensor]
     """Takes emotion logits, AU logits and the tables; returns a loss for every sample."""
     silent_K: tuple[bool, ...]
     """Emotions with no observed AU: Eq. 7 gives them 0 whatever the AUs, so the user must hear of them."""
+    denied_A: tuple[bool, ...] = ()
+    """AUs that the loss leads to 0 for want of an emotion that has them, likewise."""
 
-    def alignment_loss(self, emotion_logits_BK: Tensor, au_logits_BA: Tensor) -> Tensor:
-        """L_AM of every sample, shape B."""
+    def matching_loss(self, emotion_logits_BK: Tensor, au_logits_BA: Tensor) -> Tensor:
+        """The loss of every sample, shape B."""
         return self.loss(emotion_logits_BK, au_logits_BA, *self.tables)
 
     def to(self, like: Tensor) -> "Prior":
@@ -39,6 +48,16 @@ class Prior:
     def silent(self, emotions: Sequence[str]) -> tuple[str, ...]:
         """The names of the silent emotions."""
         return tuple(name for name, silent in zip(emotions, self.silent_K, strict=True) if silent)
+
+    def notes(self, emotions: Sequence[str], aus: Sequence[int]) -> list[str]:
+        """What the user must hear of, a sentence each."""
+        silent, denied = self.silent(emotions), [au_column(au) for au in compress(aus, self.denied_A)]
+        notes = [f"statistics: no AU observed in {', '.join(silent)}: no AU tells of them"] if silent else []
+        if denied:
+            notes.append(
+                f"statistics: no emotion has {', '.join(denied)}: distribution matching teaches that none is active"
+            )
+        return notes
 
 
 def wild_prior(statistics: Statistics, _: BoolArray) -> Prior:
@@ -60,6 +79,12 @@ def bayes_prior(statistics: Statistics, _: BoolArray) -> Prior:
     return Prior(_tensors(present_KA, absent_KA, class_K), bayes_alignment_loss, (False,) * len(class_K))
 
 
+def matching_prior(lab_percent_KA: FloatArray) -> Prior:
+    """Eq. 4 with the laboratory's percentages as Kollias et al. have them: a blank of that table is 0."""
+    prior = _paper_prior(lab_percent_KA / 100, distribution_matching_loss)
+    return replace(prior, denied_A=tuple(not column.any() for column in lab_percent_KA.T))
+
+
 PRIORS = {
     ("wild", "paper"): wild_prior,
     ("lab", "paper"): lab_prior,
@@ -74,7 +99,7 @@ The laboratory table has no counts, so Bayes' rule cannot use it.
 def _paper_prior(frequency_KA: FloatArray, loss: Callable[..., Tensor]) -> Prior:
     if not frequency_KA.any():
         raise ConfigError(
-            "alignment: expected at least one AU observed in some emotion, found none in the chosen statistics"
+            "alignment: expected at least one AU observed in some emotion, found none in the statistics"
         )
     return Prior(_tensors(frequency_KA), loss, tuple(not row.any() for row in frequency_KA))
 

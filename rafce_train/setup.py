@@ -15,11 +15,10 @@ from rafce_train.config import Config, flag
 from rafce_train.data import TrainingData, find_images, training_warnings
 from rafce_train.feed import Feed
 from rafce_train.learner import Learner
-from rafce_train.methods import METHODS
+from rafce_train.methods import find_method
 from rafce_train.model import Net, build_net
-from rafce_train.prior import PRIORS, Prior
+from rafce_train.prior import PRIORS, Prior, matching_prior
 from rafce_train.sampling import CLASS_WEIGHTS
-from rafce_train.weighting import fixed_weights
 from rafce_train.weights import WeightsReport, load_backbone
 
 
@@ -46,7 +45,12 @@ def gather(
     folder = cache_folder(Path(config.dataset))
     cache = cached_images(paths, config.image_size, folder, config.on_bad_image, decoding)
     data = data.keep(cache.good())
-    for text in [*unused_options(config), *training_warnings(data, "au" in METHODS[config.method].terms)]:
+    learns_aus = "au" in find_method(config.method, config.with_alignment).terms
+    texts = [*unused_options(config), *training_warnings(data, learns_aus)]
+    texts += [
+        text for prior in make_priors(config, data).values() for text in prior.notes(data.emotions, data.aus)
+    ]
+    for text in texts:
         note(text)
     for image in cache.bad:
         note(f"left out: {image.path}: {image.reason}")
@@ -69,17 +73,20 @@ def make_net(config: Config, data: TrainingData) -> tuple[Net, WeightsReport | N
 
 def make_learner(config: Config, net: Net, data: TrainingData) -> Learner:
     """The method's learner for a net that is where it shall compute."""
-    method = METHODS[config.method]
+    method = find_method(config.method, config.with_alignment)
     class_weight_K = torch.from_numpy(CLASS_WEIGHTS[config.class_weights](data.emotion_counts("train")))
-    return Learner(net, method, config, make_prior(config, data), class_weight_K)
+    return Learner(net, method, config, make_priors(config, data), class_weight_K)
 
 
-def make_prior(config: Config, data: TrainingData) -> Prior | None:
-    """The alignment's tables, if the method has an alignment loss."""
-    if not METHODS[config.method].uses_statistics:
-        return None
-    make = PRIORS[config.statistics, config.alignment]
-    return make(data.statistics[config.prior_scope], data.lab_observed_KA)
+def make_priors(config: Config, data: TrainingData) -> dict[str, Prior]:
+    """The tables of those losses of the method that need any, by their names; ConfigError when they are empty."""
+    statistics = data.statistics[config.prior_scope]
+    makers: dict[str, Callable[[], Prior]] = {
+        "dm": lambda: matching_prior(data.lab_percent_KA),
+        "align": lambda: PRIORS[config.statistics, config.alignment](statistics, data.lab_observed_KA),
+    }
+    terms = find_method(config.method, config.with_alignment).terms
+    return {term: make() for term, make in makers.items() if term in terms}
 
 
 def find_device(name: str) -> torch.device:
@@ -94,22 +101,24 @@ def find_device(name: str) -> torch.device:
 
 def check_method(config: Config) -> None:
     """ConfigError for a list of fixed weights that the method does not have."""
-    method = METHODS[config.method]
-    fixed = method.terms[1:] if method.weighting is fixed_weights else ()
+    method = find_method(config.method, config.with_alignment)
     faults = [
         f"{flag(name)} {', '.join(map(str, getattr(config, name)))}: --method {config.method} has no fixed weight "
         f"of that name, so there is nothing to choose from"
-        for name, term in (("rho_au", "au"), ("rho_align", "align"))
-        if len(getattr(config, name)) > 1 and term not in fixed
+        for name in ("rho_au", "rho_align")
+        if len(getattr(config, name)) > 1 and name not in method.options
     ]
     raise_all(faults, ConfigError)
 
 
 def unused_options(config: Config) -> list[str]:
     """Options that were set and change nothing with this method."""
-    if METHODS[config.method].uses_statistics:
-        return []
-    return [
+    method = find_method(config.method, config.with_alignment)
+    has_flag = config.with_alignment and method.alignment_options is None
+    notes = [f"--method {config.method} has its losses: --with-alignment adds none"] if has_flag else []
+    if method.uses_statistics:
+        return notes
+    return notes + [
         f"--method {config.method} uses no statistics: {flag(name)} {getattr(config, name)} changes nothing"
         for name, default in (("statistics", "wild"), ("alignment", "paper"), ("prior_scope", "train"))
         if getattr(config, name) != default

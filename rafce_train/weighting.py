@@ -3,7 +3,7 @@
 B batch, F features, T losses of the method, "emo" first.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import torch
 import torch.nn.functional as F  # noqa: N812
@@ -49,10 +49,15 @@ class MetaNet(nn.Module):
 
 
 def fixed_weights(config: Config, terms: tuple[str, ...], _: int) -> nn.Module:
-    """1, `--rho-au` and `--rho-align`, for as many losses as the method has."""
+    """1 for emotions, `--rho-au` for AUs, `--rho-align` for what ties them together."""
+    return FixedWeights(chosen_weights(config, terms))
+
+
+def chosen_weights(config: Config, terms: Sequence[str]) -> tuple[float, ...]:
+    """The weights of these losses that the options fix."""
     (rho_au,), (rho_align,) = config.rho_au, config.rho_align
-    weights = {"emo": 1.0, "au": rho_au, "align": rho_align}
-    return FixedWeights(tuple(weights[term] for term in terms))
+    weights = {"emo": 1.0, "au": rho_au, "dm": rho_align, "align": rho_align}
+    return tuple(weights[term] for term in terms)
 
 
 def learned_weights(n_learned: int) -> Weighting:

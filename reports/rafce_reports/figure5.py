@@ -12,7 +12,7 @@ from rafce_reports.comparison_runs import Run, System
 from rafce_reports.style import AGAINST, FOR, INK, MUTED, WILD, new_figure
 
 WEIGHT = "omega_"
-WEIGHT_NAMES = {"emo": "emotion", "au": "AU", "align": "alignment"}
+WEIGHT_NAMES = {"emo": "emotion", "au": "AU", "dm": "distribution matching", "align": "alignment"}
 WEIGHT_COLOURS = {"emo": INK, "au": AGAINST, "align": FOR}
 BEHIND = "#b4bdc9"
 SPREAD = 1e-6

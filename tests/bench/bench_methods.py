@@ -29,7 +29,7 @@ from rafce_train.learner import (
     meta_train,
     update_meta_net,
 )
-from rafce_train.losses import emotion_loss, wild_alignment_loss
+from rafce_train.losses import distribution_matching_loss, emotion_loss, wild_alignment_loss
 from rafce_train.meta import gradients
 from rafce_train.methods import METHODS
 from rafce_train.model import build_net
@@ -108,8 +108,10 @@ def learners(ways: Sequence[str]) -> dict[str, Learner]:
     """Learners of these ways, all from the same net."""
     torch.manual_seed(0)
     net = build_net(BACKBONE, N_EMOTIONS, N_AUS, image_size=SIZE)
-    prior = Prior((torch.rand(N_EMOTIONS, N_AUS),), wild_alignment_loss, (False,) * N_EMOTIONS)
-    return {way: Learner(copy.deepcopy(net), WAYS[way], Config(), prior) for way in ways}
+    tables, silent = (torch.rand(N_EMOTIONS, N_AUS),), (False,) * N_EMOTIONS
+    losses = {"align": wild_alignment_loss, "dm": distribution_matching_loss}
+    priors = {term: Prior(tables, loss, silent) for term, loss in losses.items()}
+    return {way: Learner(copy.deepcopy(net), WAYS[way], Config(), priors) for way in ways}
 
 
 def iteration(learner: Learner) -> Callable[[], StepLog]:

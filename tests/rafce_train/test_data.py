@@ -139,6 +139,7 @@ def test_rows_of_the_statistics_may_stand_in_any_order(tmp_path):
 def test_lab_table_counts_from_20_percent_and_only_for_aus_of_the_dataset(tmp_path):
     data = read_data(write_dataset(tmp_path / "data"))
     assert data.lab_observed_KA.tolist() == [[F, T, F], [F, F, F], [F, F, F]]
+    assert data.lab_percent_KA.tolist() == [[0, 90, 0], [19, 0, 0], [0, 0, 0]]
 
 
 def test_fingerprint_follows_the_parquet_files_and_not_the_place(tmp_path):

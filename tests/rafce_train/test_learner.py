@@ -12,17 +12,21 @@ import torch.nn.functional as F  # noqa: N812
 from torch import Tensor
 
 from rafce_train.config import Config
-from rafce_train.learner import Batch, Learner, meta_test
-from rafce_train.losses import wild_alignment_loss
-from rafce_train.meta import Rule
-from rafce_train.methods import METHODS
+from rafce_train.learner import Batch, Learner, meta_step, meta_test
+from rafce_train.losses import distribution_matching_loss, wild_alignment_loss
+from rafce_train.meta import Rule, gradients
+from rafce_train.methods import METHODS, find_method
 from rafce_train.model import Net, build_net
 from rafce_train.prior import Prior
 
 N_EMOTIONS, N_AUS = 5, 7
 FREQUENCY_KA = torch.rand(N_EMOTIONS, N_AUS, generator=torch.Generator().manual_seed(3)).double()
 CLASS_WEIGHT_K = torch.arange(1.0, N_EMOTIONS + 1)
-PRIOR = Prior((FREQUENCY_KA,), wild_alignment_loss, (False,) * N_EMOTIONS)
+PRIORS = {
+    "align": Prior((FREQUENCY_KA,), wild_alignment_loss, (False,) * N_EMOTIONS),
+    "dm": Prior((FREQUENCY_KA,), distribution_matching_loss, (False,) * N_EMOTIONS),
+}
+OF_THE_PAPER = ("stl", "mtl", "am", "mal", "mal2", "mml")
 
 
 @pytest.fixture(autouse=True)
@@ -48,8 +52,8 @@ def batch(seed: int, size: int = 32) -> Batch:
     )
 
 
-def learner(net: Net, method: str, **options) -> Learner:
-    return Learner(copy.deepcopy(net), METHODS[method], Config(**options), PRIOR)
+def learner(net: Net, method: str, with_alignment: bool = False, **options) -> Learner:
+    return Learner(copy.deepcopy(net), find_method(method, with_alignment), Config(**options), PRIORS)
 
 
 @torch.no_grad()
@@ -72,10 +76,18 @@ def assert_same(left: dict[str, Tensor], right: dict[str, Tensor]) -> None:
 
 
 @pytest.mark.parametrize(
-    ("method", "rho_au", "rho_align"), [("stl", 0, 0), ("mtl", 0.3, 0), ("am", 0.3, 0.7)]
+    ("method", "rho_au", "rho_align", "matching_loss"),
+    [
+        ("stl", 0, 0, None),
+        ("mtl", 0.3, 0, None),
+        ("am", 0.3, 0.7, wild_alignment_loss),
+        ("dm", 0.3, 0.7, distribution_matching_loss),
+    ],
 )
 @pytest.mark.parametrize("reduction", ["mean", "sum"])
-def test_fixed_weights_are_plain_sgd_on_the_weighted_sum(net, method, rho_au, rho_align, reduction):
+def test_fixed_weights_are_plain_sgd_on_the_weighted_sum(
+    net, method, rho_au, rho_align, matching_loss, reduction
+):
     options = {"momentum": 0.9, "weight_decay": 1e-3, "reduction": reduction}
     ours = learner(net, method, rho_au=(rho_au,), rho_align=(rho_align,), **options)
     plain = copy.deepcopy(net).train()
@@ -90,8 +102,8 @@ def test_fixed_weights_are_plain_sgd_on_the_weighted_sum(net, method, rho_au, rh
         if rho_au:
             bce_BA = F.binary_cross_entropy_with_logits(au_BA, train.au_BA, reduction="none")
             total_B = total_B + rho_au * bce_BA.sum(1)
-        if rho_align:
-            total_B = total_B + rho_align * wild_alignment_loss(emotion_BK, au_BA, FREQUENCY_KA.float())
+        if matching_loss:
+            total_B = total_B + rho_align * matching_loss(emotion_BK, au_BA, FREQUENCY_KA.float())
         optimizer.zero_grad()
         getattr(total_B, reduction)().backward()
         optimizer.step()
@@ -123,16 +135,22 @@ def test_class_weights_do_not_reach_the_validation_loss(net):
     assert all(left.equal(right) and left.any() for left, right in zip(*slopes, strict=True))
 
 
+@pytest.mark.parametrize("with_alignment", [False, True])
 @pytest.mark.parametrize("method", METHODS)
-def test_log_holds_losses_before_the_step_and_the_weights_that_it_used(net, method):
-    ours, train = learner(net, method), batch(0)
-    outputs, raw_BT = learner(net, method).first_pass(train, 5)
+def test_log_holds_losses_before_the_step_and_the_weights_that_it_used(net, method, with_alignment):
+    ours, train = learner(net, method, with_alignment), batch(0)
+    outputs, raw_BT = learner(net, method, with_alignment).first_pass(train, 5)
     log = ours.step(train, batch(1), True, 5)
-    assert log.raw_BT.shape == log.weight_BT.shape == (4, len(METHODS[method].terms))
+    assert log.raw_BT.shape == log.weight_BT.shape == (4, len(ours.method.terms))
     assert log.raw_BT.equal(raw_BT)
     assert log.emotion_logits_BK.equal(outputs.emotion_logits_BK)
     assert log.au_logits_BA.equal(outputs.au_logits_BA)
     assert not any(value.requires_grad for value in log)
+    plain = learner(net, method, with_alignment)
+    slope = gradients(plain.total(plain.first_pass(train, 5)[1], log.weight_BT), plain.theta())
+    plain.descend(slope)
+    if ours.method.step is not meta_step:
+        assert_same(ours.net.state_dict(), plain.net.state_dict())
     if METHODS[method].needs_validation:
         assert log.weight_BT.equal(ours.weighting(outputs.features_BF))
 
@@ -147,6 +165,18 @@ def test_learned_weights_begin_at_one_half_beside_fixed_ones(net):
 def test_fixed_weights_are_one_and_the_options(net):
     am = learner(net, "am", rho_au=(0.3,), rho_align=(0.7,))
     assert am.weighting(torch.randn(2, net.n_features)).equal(torch.tensor([[1, 0.3, 0.7]] * 2))
+    dm = learner(net, "dm", True, rho_au=(0.3,), rho_align=(0.7,))
+    assert dm.weighting(torch.randn(2, net.n_features)).equal(torch.tensor([[1, 0.3, 0.7, 0.7]] * 2))
+
+
+@pytest.mark.parametrize("method", ["uncertainty", "gradnorm", "dtp"])
+def test_without_update_meta_cited_methods_keep_their_weights(net, method):
+    ours = learner(net, method)
+    ours.step(batch(0), None, True, 0)
+    kept = {name: value.clone() for name, value in ours.weighting.state_dict().items()}
+    log = ours.step(batch(1), None, False, 1)
+    assert_same(kept, ours.weighting.state_dict())
+    assert log.weight_BT.equal(ours.weighting(torch.zeros(4, net.n_features)))
 
 
 @pytest.mark.parametrize("method", ["mal", "mal2", "mml"])
@@ -199,17 +229,17 @@ def test_step_leaves_the_generator_of_the_caller_alone(net):
     assert torch.rand(3).equal(expected)
 
 
-@pytest.mark.parametrize("method", ["am", "mml"])
+@pytest.mark.parametrize("method", ["am", "mml", "uncertainty", "gradnorm", "dtp", "dm"])
 def test_training_goes_on_bit_for_bit_from_a_saved_state(net, method):
     options = {"momentum": 0.9, "nesterov": True, "weight_decay": 1e-3}
-    unbroken = learner(net, method, **options)
+    unbroken = learner(net, method, True, **options)
     for seed in range(2):
         unbroken.step(batch(seed), batch(9 + seed), True, seed)
     file = io.BytesIO()
     torch.save(unbroken.state_dict(), file)
     torch.manual_seed(123)
     other = build_net("mobilenet_v3_small", N_EMOTIONS, N_AUS, image_size=32)
-    resumed = learner(other, method, **options)
+    resumed = learner(other, method, True, **options)
     file.seek(0)
     resumed.load_state_dict(torch.load(file, weights_only=True))
     for ours in (unbroken, resumed):
@@ -222,7 +252,7 @@ def test_training_goes_on_bit_for_bit_from_a_saved_state(net, method):
 def test_iteration_never_waits_for_the_device(method):
     """On the meta device there are no values: whatever reads one back, raises."""
     net = build_net("resnet18", N_EMOTIONS, N_AUS, image_size=32).to("meta")
-    ours = Learner(net, METHODS[method], Config(momentum=0.9), PRIOR)
+    ours = Learner(net, METHODS[method], Config(momentum=0.9), PRIORS)
     train, validation = (Batch(*(value.to("meta") for value in batch(seed))) for seed in range(2))
     for seed in range(2):
         log = ours.step(train, validation, True, seed)
@@ -278,8 +308,9 @@ def test_mixed_precision_comes_close_to_full(method):
     assert F.cosine_similarity(way(start, full.net), way(start, mixed.net), dim=0) > 0.9
 
 
-def test_table_of_methods_is_the_papers():
-    terms = {name: method.terms for name, method in METHODS.items()}
+def test_table_of_methods_begins_with_the_papers():
+    terms = {name: METHODS[name].terms for name in OF_THE_PAPER}
+    assert tuple(METHODS)[: len(OF_THE_PAPER)] == OF_THE_PAPER
     assert terms == {
         "stl": ("emo",),
         "mtl": ("emo", "au"),
@@ -290,6 +321,19 @@ def test_table_of_methods_is_the_papers():
     }
     assert [name for name, method in METHODS.items() if method.uses_statistics] == ["am", "mml"]
     assert [name for name, method in METHODS.items() if method.needs_validation] == ["mal", "mal2", "mml"]
+
+
+def test_alignment_can_be_added_to_the_methods_that_the_paper_cites():
+    for name, method in METHODS.items():
+        aligned = find_method(name, with_alignment=True)
+        assert find_method(name, with_alignment=False) is method
+        if name in OF_THE_PAPER:
+            assert aligned is method
+        else:
+            assert method.terms[:2] == ("emo", "au")
+            assert aligned.terms == (*method.terms, "align")
+            assert aligned.uses_statistics
+            assert not method.uses_statistics
 
 
 def test_unknown_aus_change_nothing_about_the_step(net):

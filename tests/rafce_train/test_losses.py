@@ -60,6 +60,40 @@ def test_worked_example_with_lab_statistics(monkeypatch):
     assert total_B.item() == pytest.approx(0.337371 + 0.281697, abs=1e-6)
 
 
+def test_worked_example_of_distribution_matching(monkeypatch):
+    """t = (0.7 · 0.5 + 0.3 · 0.2, 0.3 · 0.8) = (0.41, 0.24)."""
+    monkeypatch.setattr(losses, "FLOOR", 0.0)
+    loss_B = losses.distribution_matching_loss(P_EMOTION_BK.log(), P_AU_BA.logit(), FREQUENCY_KA)
+    assert loss_B.item() == pytest.approx(-(0.9 * math.log(0.41) + 0.1 * math.log(0.24)), rel=1e-12)
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_distribution_matching_equals_numpy_loops(seed):
+    emotion_logits_BK, au_logits_BA, frequency_KA = random_case(seed)
+    P, p_emotion_BK, p_au_BA = (
+        frequency_KA.numpy(),
+        softmax(emotion_logits_BK.numpy()),
+        sigmoid(au_logits_BA.numpy()),
+    )
+    loss_B = losses.distribution_matching_loss(emotion_logits_BK, au_logits_BA, frequency_KA)
+    for b, (p_emotion, p_au) in enumerate(zip(p_emotion_BK, p_au_BA, strict=True)):
+        t = [sum(p_emotion[k] * P[k, j] for k in range(14)) for j in range(32)]
+        expected = -sum(p_au[j] * math.log(t[j] + 1e-8) for j in range(32))
+        assert loss_B[b].item() == pytest.approx(expected, rel=1e-12)
+
+
+def test_distribution_matching_leads_an_au_to_zero_that_no_emotion_has():
+    au_logits_BA = torch.tensor([[0.0, 2.0]], requires_grad=True)
+    losses.distribution_matching_loss(
+        torch.zeros(1, 2), au_logits_BA, torch.tensor([[1.0, 0], [1, 0]])
+    ).sum().backward()
+    assert au_logits_BA.grad is not None
+    certain, unknown = au_logits_BA.grad[0].tolist()
+    p = sigmoid(2.0)
+    assert certain == pytest.approx(0, abs=1e-6)
+    assert unknown == pytest.approx(-math.log(1e-8) * p * (1 - p), rel=1e-5)
+
+
 def test_expected_au_9_is_the_sentence_of_section_4_1():
     frequency_KA = torch.zeros(len(COMPOUND_EMOTIONS), len(AUS), dtype=torch.float64)
     with files("rafce").joinpath("data/table1_wild.csv").open(encoding="utf-8") as lines:
@@ -201,6 +235,7 @@ def test_alignment_and_its_gradient_are_finite_however_sure_the_predictions(seed
     for loss_B in (
         losses.wild_alignment_loss(emotion_logits_BK, au_logits_BA, frequency_KA),
         losses.lab_alignment_loss(emotion_logits_BK, au_logits_BA, (frequency_KA > 0).float()),
+        losses.distribution_matching_loss(emotion_logits_BK, au_logits_BA, frequency_KA),
         losses.bayes_alignment_loss(emotion_logits_BK, au_logits_BA, *tables),
     ):
         gradients = torch.autograd.grad(loss_B.sum(), (emotion_logits_BK, au_logits_BA))

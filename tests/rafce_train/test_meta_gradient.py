@@ -77,7 +77,7 @@ class Case:
 
     def __post_init__(self) -> None:
         net = copy.deepcopy(self.net).train()
-        self.learner = Learner(net, METHODS[self.method], self.config, self.prior)
+        self.learner = Learner(net, METHODS[self.method], self.config, {"align": self.prior})
         for seed, psi in enumerate(self.learner.weighting.parameters()):
             psi.data.copy_(0.05 * random(*psi.shape, seed=seed))
         if self.config.momentum:

@@ -125,6 +125,8 @@ def test_small_and_absent_emotions_are_named(config, metrics, manifest):
         ({"method": "mml"}, "counted on training images alone: no test label touched training"),
         ({"method": "mml", "prior_scope": "all"}, "counted on all images, test labels included"),
         ({"method": "am", "statistics": "lab"}, "laboratory statistics; no label of these images"),
+        ({"method": "dm"}, "Distribution matching used laboratory statistics; no label of these images"),
+        ({"method": "dtp", "with_alignment": True}, "counted on training images alone: no test label"),
     ],
 )
 def test_the_scope_of_the_prior_is_a_limit_where_there_is_one(config, metrics, manifest, changes, text):
@@ -143,6 +145,22 @@ def test_the_scope_of_the_prior_is_a_limit_where_there_is_one(config, metrics, m
 def test_what_validation_was_used_for_is_a_limit(config, metrics, manifest, method, uses):
     card = model_card(replace(config, method=method), metrics, manifest)
     assert f"The validation images {uses}: figures on them flatter." in card
+
+
+@pytest.mark.parametrize(
+    ("method", "losses", "weights"),
+    [
+        ("mal", "emotion, AU", "learned for each image on the validation images"),
+        ("am", "emotion, AU, alignment", "fixed"),
+        ("dm", "emotion, AU, distribution matching", "fixed"),
+        ("uncertainty", "emotion, AU", "one for each loss, learned with the network as its variance"),
+    ],
+)
+def test_losses_and_where_their_weights_come_from_are_named(
+    config, metrics, manifest, method, losses, weights
+):
+    card = model_card(replace(config, method=method), metrics, manifest)
+    assert f"`{method}`. Losses: {losses}; their weights: {weights}. The backbone" in card
 
 
 def test_a_method_without_aus_says_so_and_a_list_of_weights_which_was_chosen(tiny, whole, manifest):

@@ -4,6 +4,7 @@ import pytest
 
 from rafce.errors import ConfigError
 from rafce_train.config import Config
+from rafce_train.gradnorm import GRADNORM_PASSES
 from rafce_train.plan import make_plan, n_epochs, relative_cost
 
 SIX = ("stl", "mtl", "am", "mal", "mal2", "mml")
@@ -51,12 +52,49 @@ def test_options_that_change_nothing_with_a_method_stay_at_their_defaults():
     assert configs["mml"] == Config(method="mml", statistics="lab", prior_scope="all")
 
 
+def test_options_of_one_method_stay_at_their_defaults_for_the_others():
+    common = {"gradnorm_alpha": 0.5, "dtp_gamma": 1.0, "dtp_alpha": 0.2, "rho_align": (0.3,)}
+    runs = make_plan(common, ("mtl", "gradnorm", "dtp", "dm"), ("wild",), ("paper",), 1).runs
+    assert [run.config for run in runs] == [
+        Config(method="mtl"),
+        Config(method="gradnorm", gradnorm_alpha=0.5),
+        Config(method="dtp", dtp_gamma=1.0, dtp_alpha=0.2),
+        Config(method="dm", rho_align=(0.3,)),
+    ]
+
+
+def test_with_alignment_the_cited_methods_use_statistics_and_the_papers_stay_what_they_are():
+    cited = ("mtl", "am", "uncertainty", "gradnorm", "dtp", "dm")
+    assert names(cited, ("wild", "lab"), ("paper",), 1) == [
+        *("mtl-none-none-0", "am-wild-paper-0", "am-lab-paper-0"),
+        *(f"{name}-none-none-0" for name in cited[2:]),
+    ]
+    plan = make_plan({"with_alignment": True, "rho_align": (0.3,)}, cited, ("lab",), ("paper", "bayes"), 1)
+    assert [run.name for run in plan.runs] == ["mtl-none-none-0", *(f"{n}-lab-paper-0" for n in cited[1:])]
+    configs = {run.config.method: run.config for run in plan.runs}
+    aligned: dict[str, Any] = {"with_alignment": True, "statistics": "lab"}
+    assert configs["mtl"] == Config(method="mtl")
+    assert configs["am"] == Config(method="am", statistics="lab", rho_align=(0.3,))
+    assert configs["uncertainty"] == Config(method="uncertainty", **aligned)
+    assert configs["dtp"] == Config(method="dtp", rho_align=(0.3,), **aligned)
+
+
 def test_options_that_are_not_allowed_are_named():
     with pytest.raises(ConfigError, match="--epochs 0: expected at least 1"):
         make_plan({"epochs": 0}, ("stl",), ("wild",), ("paper",), 1)
 
 
-@pytest.mark.parametrize(("method", "meta_every", "cost"), [("am", 1, 3), ("mml", 1, 14), ("mal", 11, 4)])
+@pytest.mark.parametrize(
+    ("method", "meta_every", "cost"),
+    [
+        ("am", 1, 3),
+        ("mml", 1, 14),
+        ("mal", 11, 4),
+        ("uncertainty", 1, 3),
+        ("dtp", 1, 3),
+        ("gradnorm", 1, GRADNORM_PASSES),
+    ],
+)
 def test_a_meta_step_costs_fourteen_passes_and_a_plain_one_three(method, meta_every, cost):
     assert relative_cost(Config(method=method, meta_every=meta_every)) == pytest.approx(cost)
 

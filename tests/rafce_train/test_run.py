@@ -1,6 +1,7 @@
 import json
 import os
 import signal
+from pathlib import Path
 
 import numpy as np
 import pyarrow.parquet as pq
@@ -13,6 +14,7 @@ from rafce.errors import ConfigError, OutputError, TrainingError
 from rafce_train.checkpoint import load_state, load_weights
 from rafce_train.config import config_from, config_toml, read_config
 from rafce_train.events import EVENTS
+from rafce_train.methods import find_method
 from rafce_train.run import Stopped, resume, start
 
 PLAIN_FILES = (
@@ -145,6 +147,46 @@ def test_fixed_weights_are_the_options_and_a_weighted_loss_is_their_product(tiny
     assert row["loss_align_weighted"] == pytest.approx(0.2 * row["loss_align"])
 
 
+@pytest.mark.parametrize(
+    ("changes", "sure"),
+    [
+        ({"method": "uncertainty", "checkpoint_every": 0.0}, {}),
+        (
+            {"method": "gradnorm", "with_alignment": True, "momentum": 0.9, "checkpoint_every": 0.0},
+            {"sum": 3},
+        ),
+        ({"method": "dtp", "with_alignment": True, "meta_every": 3, "checkpoint_every": 0.0}, {"align": 0.1}),
+    ],
+)
+def test_weights_of_cited_methods_stand_in_the_history_and_move(tiny, whole, changes, sure):
+    config = tiny(**changes)
+    rows = history(whole(config)[0]).to_pylist()
+    terms = find_method(config.method, config.with_alignment).terms
+    weights = [[row[f"omega_{term}"] for term in terms] for row in rows]
+    assert all(
+        abs(first - second) > 1e-6 for first, second in zip(weights[0][:2], weights[1][:2], strict=True)
+    )
+    assert all(row[f"omega_{term}_sd"] >= 0 for row in rows for term in terms)
+    assert ("lr_meta" in rows[0]) == (config.method != "dtp")
+    for row in rows:
+        found = {"sum": sum(row[f"omega_{term}"] for term in terms), "align": row.get("omega_align")}
+        assert {name: found[name] for name in sure} == pytest.approx(sure)
+
+
+def test_distribution_matching_uses_the_laboratory_and_says_what_that_knows_nothing_of(
+    tiny, screen, tmp_path
+):
+    start(tiny(method="dm", rho_align=(0.2,), epochs=1), tmp_path / "a", screen)
+    (row,) = history(tmp_path / "a").to_pylist()
+    assert row["loss_dm_weighted"] == pytest.approx(0.2 * row["loss_dm"])
+    assert "loss_align" not in row
+    (note,) = [note for note in screen.notes if "distribution matching" in note]
+    denied = note.removeprefix("statistics: no emotion has ").partition(":")[0].split(", ")
+    cells = pq.read_table(Path(tiny().dataset) / "lab_statistics.parquet").to_pydict()
+    aus = sorted(json.loads(pq.read_schema(Path(tiny().dataset) / "samples.parquet").metadata[b"rafce.aus"]))
+    assert denied == [f"AU{au:02d}" for au in aus if au not in cells["au"]]
+
+
 def test_the_configuration_of_a_run_repeats_it_bit_for_bit(tiny, whole, screen, tmp_path):
     folder, _ = whole(tiny(**EVERYTHING))
     start(config_from(read_config(folder / "config.toml")), tmp_path / "again", screen)
@@ -161,6 +203,9 @@ def test_another_seed_gives_another_run(tiny, whole):
     [
         (EVERYTHING, 6),
         ({"method": "mtl", "class_weights": "balanced", "checkpoint_every": 0.0}, 2),  # with dropout
+        ({"method": "uncertainty", "checkpoint_every": 0.0}, 6),
+        ({"method": "gradnorm", "with_alignment": True, "momentum": 0.9, "checkpoint_every": 0.0}, 6),
+        ({"method": "dtp", "with_alignment": True, "meta_every": 3, "checkpoint_every": 0.0}, 2),
         ({"epochs": 3, "patience": 1, "lr_heads": 0.0, "checkpoint_every": 0.0}, 4),
         ({}, 2),  # before the first checkpoint
     ],
@@ -255,6 +300,10 @@ def test_a_list_of_fixed_weights_keeps_the_best_on_validation(tiny, screen, tmp_
             "--rho-align 0.1, 1.0: --method mtl has no fixed weight",
         ),
         ({"method": "mml", "rho_au": (0.1, 1.0)}, "--rho-au 0.1, 1.0: --method mml has no fixed weight"),
+        (
+            {"method": "dtp", "rho_align": (0.1, 1.0)},
+            "--rho-align 0.1, 1.0: --method dtp has no fixed weight",
+        ),
         ({"batch_size": 40}, "--batch-size 40: expected at most the"),
         ({"backbone": "resnet35"}, "backbone resnet35: expected a classifier of torchvision.models"),
         ({"device": "cuda"}, "--device cuda: torch finds none here"),
@@ -295,8 +344,9 @@ def test_what_torch_cannot_do_is_explained(tiny, screen, tmp_path, error, kind, 
 
 
 def test_options_without_effect_are_named(tiny, screen, tmp_path):
-    start(tiny(statistics="lab", epochs=1), tmp_path / "a", screen)
+    start(tiny(statistics="lab", with_alignment=True, epochs=1), tmp_path / "a", screen)
     assert "--method stl uses no statistics: --statistics lab changes nothing" in screen.notes
+    assert "--method stl has its losses: --with-alignment adds none" in screen.notes
 
 
 def test_a_folder_that_exists_is_refused_and_untouched(tiny, screen, tmp_path):
