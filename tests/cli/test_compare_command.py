@@ -133,7 +133,10 @@ def test_other_options_than_those_of_the_runs_are_refused(compared, tiny_dataset
     [
         (("a", "b", "--seeds", "2"), "--seeds: runs that are there keep their options"),
         (("a", "b"), "a: expected a finished run, found no metrics.json"),
-        (("--methods", "stl,foo"), "expected of stl, mtl, am, mal, mal2, mml, found 'foo'"),
+        (
+            ("--methods", "stl,foo"),
+            "expected of stl, mtl, am, mal, mal2, mml, uncertainty, gradnorm, dtp, dm, found 'foo'",
+        ),
         (("--seeds", "0"), "0 is not in the range x>=1"),
         (("--statistics", "lab", "--alignment", "bayes", "--methods", "am"), "expected at least one method"),
         (("--config", "absent.toml"), "absent.toml: expected a TOML file of options"),
