@@ -15,6 +15,7 @@ from torch.func import functional_call
 from torch.nn.modules.batchnorm import _BatchNorm
 
 from rafce_train.config import Config
+from rafce_train.convolutions import ConvolutionRecord, ConvolutionReplay
 from rafce_train.losses import au_loss, emotion_loss
 from rafce_train.meta import (
     Parameters,
@@ -53,7 +54,7 @@ class StepLog(NamedTuple):
 
 Step = Callable[["Learner", Batch, Batch | None, int], StepLog]
 
-PLAIN_PASSES, META_PASSES = 3, 14
+PLAIN_PASSES, META_PASSES = 3, 13
 """Passes through the network of an iteration, a backward pass counted as two: their ratio is that of the times."""
 
 
@@ -220,11 +221,17 @@ def meta_step(learner: Learner, batch: Batch, validation: Batch | None, seed: in
     """
     if validation is None:
         raise ValueError("meta_step: expected a validation batch, found none")
-    outputs, raw_BT = learner.first_pass(batch, seed)
+    with ConvolutionRecord() as record:
+        outputs, raw_BT = learner.first_pass(batch, seed)
+
+    def losses(theta: Parameters) -> Tensor:
+        with ConvolutionReplay(record):
+            return learner.losses_at(theta, batch, seed)
+
     features_BF = outputs.features_BF.detach()
     weight_BT = learner.weighting(features_BF)
     theta_star = meta_train(learner, raw_BT, weight_BT.detach())
-    update_meta_net(learner, meta_test(learner, theta_star, weight_BT, batch, validation, seed))
+    update_meta_net(learner, meta_test(learner, theta_star, weight_BT, losses, validation))
     weight_BT = learner.weighting(features_BF).detach()
     base_learning(learner, theta_star, raw_BT, weight_BT, batch, seed)
     return step_log(outputs, raw_BT, weight_BT)
@@ -238,18 +245,22 @@ def meta_train(learner: Learner, raw_BT: Tensor, weight_BT: Tensor) -> dict[str,
 
 
 def meta_test(
-    learner: Learner, theta_star: Parameters, weight_BT: Tensor, batch: Batch, validation: Batch, seed: int
+    learner: Learner,
+    theta_star: Parameters,
+    weight_BT: Tensor,
+    losses: Callable[[Parameters], Tensor],
+    validation: Batch,
 ) -> tuple[Tensor, ...]:
-    """Eq. 14-15: ∇ψ L_val(θ*), where L_val is the mean emotion loss of the validation batch."""
+    """Eq. 14-15: ∇ψ L_val(θ*), where L_val is the mean emotion loss of the validation batch.
+
+    `losses` gives those of the training batch, raw_BT, as a function of the parameters.
+    """
     logits_BK = learner.outputs_at(theta_star, validation).emotion_logits_BK
     validation_loss = emotion_loss(logits_BK, validation.emotion_B).mean()
     direction = scaled(gradients(validation_loss, theta_star), learner.rules())
-    bracket_BT = directional_derivatives(
-        lambda theta: learner.losses_at(theta, batch, seed), learner.theta(), direction
-    )
-    return meta_gradient(
-        weight_BT, learner.weighting.parameters(), bracket_BT, learner.scale(len(bracket_BT))
-    )
+    bracket_BT = directional_derivatives(losses, learner.theta(), direction)
+    psi, scale = learner.weighting.parameters(), learner.scale(len(bracket_BT))
+    return meta_gradient(weight_BT, psi, bracket_BT, scale)
 
 
 @torch.no_grad()
@@ -263,11 +274,10 @@ def update_meta_net(learner: Learner, gradient: tuple[Tensor, ...]) -> None:
 def base_learning(
     learner: Learner, theta_star: Parameters, raw_BT: Tensor, weight_BT: Tensor, batch: Batch, seed: int
 ) -> None:
-    """Eq. 16-17, first order: the emotion loss's gradient taken at θ*, the others' at θ, one step from θ."""
-    others = gradients(learner.total(raw_BT[:, 1:], weight_BT[:, 1:]), learner.theta())
+    """Eq. 16-17: one step from θ for the emotion loss at θ* and the others at θ; θ* - θ counts as constant."""
     emotion_B1 = learner.losses_at(theta_star, batch, seed)[:, :1]
-    emotion = gradients(learner.total(emotion_B1, weight_BT[:, :1]), theta_star)
-    learner.descend(emotion, others)
+    loss = learner.total(torch.cat([emotion_B1, raw_BT[:, 1:]], 1), weight_BT)
+    learner.descend(gradients(loss, learner.theta()))
 
 
 def step_log(outputs: Outputs, raw_BT: Tensor, weight_BT: Tensor) -> StepLog:

@@ -11,15 +11,14 @@ where Eq. 15 as printed differentiates a gradient, which costs more time and nea
 B batch, T losses. Parameters and gradients go by the names that the net gives its parameters.
 """
 
-import warnings
 from collections.abc import Callable, Iterable, Mapping
-from functools import cache
 from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
-from torch.autograd import forward_ad
 from torch.nn.attention import SDPBackend, sdpa_kernel
+
+from rafce_train.dual import dual, dual_numbers, tangent_of
 
 Parameters = Mapping[str, Tensor]
 
@@ -51,12 +50,16 @@ class Rule(NamedTuple):
 
     def step(self, parameter: Tensor, gradient: Tensor) -> Tensor:
         """θ*, where torch.optim.SGD would take the parameter."""
+        return parameter.add(self.direction(parameter.detach(), gradient), alpha=-self.rate)
+
+    def direction(self, parameter: Tensor, gradient: Tensor) -> Tensor:
+        """What torch.optim.SGD would multiply by the rate and subtract."""
         if self.weight_decay:
             gradient = gradient.add(parameter, alpha=self.weight_decay)
-        if self.momentum:
-            velocity = gradient if self.buffer is None else gradient.add(self.buffer, alpha=self.momentum)
-            gradient = gradient.add(velocity, alpha=self.momentum) if self.nesterov else velocity
-        return parameter.add(gradient, alpha=-self.rate)
+        if not self.momentum:
+            return gradient
+        velocity = gradient if self.buffer is None else gradient.add(self.buffer, alpha=self.momentum)
+        return gradient.add(velocity, alpha=self.momentum) if self.nesterov else velocity
 
 
 def gradients(loss: Tensor, parameters: Parameters, *, keep_graph: bool = False) -> dict[str, Tensor]:
@@ -65,15 +68,15 @@ def gradients(loss: Tensor, parameters: Parameters, *, keep_graph: bool = False)
     return {name: gradient for name, gradient in zip(parameters, found, strict=True) if gradient is not None}
 
 
-@torch.no_grad()
 def virtual_step(
     parameters: Parameters, gradient: Parameters, rules: Mapping[str, Rule]
 ) -> dict[str, Tensor]:
-    """Eq. 13, θ*: new leaves for autograd; a parameter without a gradient stays where it is, as in torch.optim."""
+    """Eq. 13, θ*; a parameter without a gradient stays where it is, as in torch.optim.
+
+    To autograd θ* is θ plus a constant: a loss at θ* has with respect to θ the first-order gradient of Eq. 17.
+    """
     return {
-        name: (
-            rules[name].step(parameter, gradient[name]) if name in gradient else parameter.clone()
-        ).requires_grad_()
+        name: rules[name].step(parameter, gradient[name]) if name in gradient else parameter
         for name, parameter in parameters.items()
     }
 
@@ -92,13 +95,14 @@ def directional_derivatives(
     A parameter that the direction does not name, such as the AU layer's, has no tangent. Attention runs as plain
     arithmetic here: its fused kernels have no forward mode.
     """
-    _load_forward_mode()
-    with forward_ad.dual_level(), sdpa_kernel(SDPBackend.MATH):
-        dual = {
-            name: _dual(parameter, direction[name]) if name in direction else parameter
+    with dual_numbers(), sdpa_kernel(SDPBackend.MATH):
+        along = {
+            name: dual(parameter, direction[name]) if name in direction else parameter
             for name, parameter in parameters.items()
         }
-        return _tangent(losses(dual))
+        raw_BT = losses(along)
+        tangent_BT = tangent_of(raw_BT)
+        return torch.zeros_like(raw_BT) if tangent_BT is None else tangent_BT
 
 
 def meta_gradient(
@@ -106,22 +110,3 @@ def meta_gradient(
 ) -> tuple[Tensor, ...]:
     """Eq. 15, ∇ψ L_val(θ*) = -c Σ_i Σ_t ∂ω_ti/∂ψ · bracket_ti, for weights that are a function of ψ; scale is c."""
     return torch.autograd.grad(weight_BT, tuple(psi), grad_outputs=-scale * bracket_BT)
-
-
-def _dual(primal: Tensor, tangent: Tensor) -> Tensor:
-    dual: Tensor = forward_ad.make_dual(primal, tangent)  # type: ignore[no-untyped-call]  # torch gives no types
-    return dual
-
-
-def _tangent(dual: Tensor) -> Tensor:
-    tangent: Tensor = forward_ad.unpack_dual(dual).tangent  # type: ignore[no-untyped-call]
-    return tangent
-
-
-@cache
-def _load_forward_mode() -> None:
-    """Let torch compile its forward-mode rules, once; it warns about its own use of torch.jit while doing so."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", FutureWarning)
-        with forward_ad.dual_level():
-            _dual(torch.zeros(()), torch.zeros(()))

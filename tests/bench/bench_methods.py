@@ -59,10 +59,13 @@ def double_backward(learner: Learner, batch: Batch, validation: Batch | None, se
     logits_BK = learner.outputs_at(theta_star, validation).emotion_logits_BK
     loss = emotion_loss(logits_BK, validation.emotion_B).mean()
     update_meta_net(learner, torch.autograd.grad(loss, list(learner.weighting.parameters())))
-    constant = {name: value.detach().requires_grad_() for name, value in theta_star.items()}
+    first_order = {
+        name: rules[name].step(theta[name], value.detach())
+        for name, value in zip(theta, gradient, strict=True)
+    }
     del gradient, theta_star, logits_BK, loss, weight_BT  # the graph of the gradient, not needed any more
     weight_BT = learner.weighting(features_BF).detach()
-    base_learning(learner, constant, raw_BT, weight_BT, batch, seed)
+    base_learning(learner, first_order, raw_BT, weight_BT, batch, seed)
     return StepLog(raw_BT.detach(), weight_BT, *outputs[1:])
 
 

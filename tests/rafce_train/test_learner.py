@@ -5,6 +5,7 @@ B batch, T losses, K emotions, A action units (AUs).
 
 import copy
 import io
+from functools import partial
 
 import pytest
 import torch
@@ -131,7 +132,8 @@ def test_class_weights_do_not_reach_the_validation_loss(net):
         ours = Learner(copy.deepcopy(net).train(), METHODS["mal"], Config(), None, weight_K)
         outputs, _ = ours.first_pass(batch(0), 0)
         weight_BT = ours.weighting(outputs.features_BF.detach())
-        slopes.append(meta_test(ours, ours.theta(), weight_BT, batch(0), batch(1), 0))
+        losses = partial(ours.losses_at, batch=batch(0), seed=0)
+        slopes.append(meta_test(ours, ours.theta(), weight_BT, losses, batch(1)))
     assert all(left.equal(right) and left.any() for left, right in zip(*slopes, strict=True))
 
 
