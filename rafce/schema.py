@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import NamedTuple
 
 import pyarrow as pa
@@ -13,6 +14,7 @@ SCOPES = ("all", *PARTITIONS)
 CATEGORIES = ("prototypical", "variant", "unobserved")
 MAX_MASK_AUS = 32
 VERSION = 1
+SAMPLES_PLACES = ("samples.parquet", "samples")
 
 SCHEMA_KEY = b"rafce.schema"
 EMOTIONS_KEY = b"rafce.emotions"
@@ -57,6 +59,32 @@ def samples_schema(words: Vocabulary, probabilities: Sequence[str]) -> pa.Schema
     return pa.schema(fields, metadata=metadata("samples", words))
 
 
+def imported_samples_schema(words: Vocabulary, grouped: bool, some_unknown: bool) -> pa.Schema:
+    """`samples` from other programs: what `rafce build` writes, less what only RAF-ML and RAF-AU know.
+
+    `group` (video, subject) is there when rows depend on each other, the masks only up to `MAX_MASK_AUS` AUs, and
+    `au_known` beside `au_mask` (the same bits) when any AU of any row is unknown.
+    """
+    masks = ("au_mask", "au_known") if some_unknown else ("au_mask",)
+    fields = [
+        _field("image", pa.string()),
+        *([_field("group", pa.string())] if grouped else []),
+        _field("partition", pa.string()),
+        _field("emotion", pa.string()),
+        _field("emotion_id", pa.int8()),
+        _field("emotion_source", pa.string()),
+        *(_field(au_column(au), pa.bool_(), nullable=True) for au in words.aus),
+        *(_field(name, pa.uint32()) for name in masks if len(words.aus) <= MAX_MASK_AUS),
+    ]
+    return pa.schema(fields, metadata=metadata("samples", words))
+
+
+def samples_path(folder: Path) -> Path:
+    """The samples of a dataset folder: `samples.parquet`, or a folder of Parquet parts called `samples`."""
+    file, parts = (folder / name for name in SAMPLES_PLACES)
+    return parts if parts.is_dir() and not file.exists() else file
+
+
 def discarded_schema(words: Vocabulary, probabilities: Sequence[str]) -> pa.Schema:
     """`discarded.parquet`: a row an image that was left out, with the reason."""
     fields = [
@@ -69,8 +97,11 @@ def discarded_schema(words: Vocabulary, probabilities: Sequence[str]) -> pa.Sche
     return pa.schema(fields, metadata=metadata("discarded", words))
 
 
-def au_statistics_schema(words: Vocabulary) -> pa.Schema:
-    """`au_statistics.parquet`: a row per scope × emotion × AU; rates are null where n is 0."""
+def au_statistics_schema(words: Vocabulary, grouped: bool = False) -> pa.Schema:
+    """`au_statistics.parquet`: a row per scope × emotion × AU; rates are null where n is 0.
+
+    With groups `n_groups` says of how many groups the `n` images are.
+    """
     rates = ("frequency", "ci_low", "ci_high")
     fields = [
         _field("scope", pa.string()),
@@ -78,6 +109,7 @@ def au_statistics_schema(words: Vocabulary) -> pa.Schema:
         _field("emotion_id", pa.int8()),
         _field("au", pa.int16()),
         _field("n", pa.int64()),
+        *([_field("n_groups", pa.int64())] if grouped else []),
         _field("count", pa.int64()),
         *(_field(name, pa.float64(), nullable=True) for name in rates),
         _field("category", pa.string(), nullable=True),
