@@ -11,7 +11,8 @@ import numpy.typing as npt
 from rafce.dataset import read_dataset
 from rafce.errors import DatasetError
 from rafce.paired import resample_weights
-from rafce_reports.comparison_runs import Run, System
+from rafce_reports.comparison_runs import System
+from rafce_reports.runs import Run
 
 # N test images, A action units, P all runs of all systems, R resamples (C at a time); 3: hits, false alarms, misses
 BoolArray = npt.NDArray[np.bool_]

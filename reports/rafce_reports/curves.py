@@ -7,8 +7,9 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import LogLocator, MaxNLocator, NullLocator
 
-from rafce_reports.comparison_runs import Run, System
+from rafce_reports.comparison_runs import System
 from rafce_reports.figure5 import WEIGHT, WEIGHT_NAMES, colour, learned_weights
+from rafce_reports.runs import Run
 from rafce_reports.style import INK, MUTED, WILD, new_figure
 
 LOSS = "loss_"

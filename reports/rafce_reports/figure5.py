@@ -8,7 +8,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure, SubFigure
 from matplotlib.lines import Line2D
 
-from rafce_reports.comparison_runs import Run, System
+from rafce_reports.comparison_runs import System
+from rafce_reports.runs import Run
 from rafce_reports.style import AGAINST, FOR, INK, MUTED, WILD, new_figure
 
 WEIGHT = "omega_"

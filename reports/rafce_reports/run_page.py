@@ -9,10 +9,11 @@ import pandas as pd
 import rafce
 from rafce_reports import run_tables as tables
 from rafce_reports.comparison_page import PRIOR_WORDS, shown
-from rafce_reports.comparison_runs import Run, System
+from rafce_reports.comparison_runs import System
 from rafce_reports.figure5 import WEIGHT_NAMES, learned_weights
 from rafce_reports.numbers import between, percent
 from rafce_reports.page import KeyFigure, Page, Section, render_page
+from rafce_reports.runs import Run
 
 FOOTER = "Made by rafce. The page needs nothing but itself; the tables and figures lie beside it as files."
 FEW = 10

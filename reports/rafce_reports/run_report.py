@@ -13,13 +13,13 @@ from rafce.errors import ImageError
 from rafce.folder import replacing_folder
 from rafce.images import ImageFolder, find_in
 from rafce_reports import run_tables as tables
-from rafce_reports.comparison_runs import Run, read_run
 from rafce_reports.confusion import write_confusion
 from rafce_reports.curves import draw_curves
 from rafce_reports.figure1 import read_face
 from rafce_reports.folders import holds_only, write_summary
 from rafce_reports.reliability import bins_frame, draw_reliability
 from rafce_reports.run_page import run_page
+from rafce_reports.runs import Run, read_run
 from rafce_reports.save import save_figure, save_frame, save_text
 from rafce_reports.style import drawing_style
 

@@ -11,9 +11,9 @@ import pandas as pd
 from markupsafe import Markup
 
 from rafce.schema import emotion_slug
-from rafce_reports.comparison_runs import Run
 from rafce_reports.numbers import au_label, between, percent
 from rafce_reports.page import Column, Grid
+from rafce_reports.runs import Run
 
 Json = dict[str, Any]
 N_MISTAKES = 20

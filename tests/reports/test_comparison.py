@@ -18,9 +18,10 @@ from rafce.paired import holm
 from rafce.schema import emotion_slug, metadata
 from rafce_reports.comparison import compare_runs
 from rafce_reports.comparison_report import check_place, write_comparison
-from rafce_reports.comparison_runs import read_run, read_systems
+from rafce_reports.comparison_runs import read_systems
 from rafce_reports.comparison_text import printed_table2
 from rafce_reports.figure5 import curve, learned_weights
+from rafce_reports.runs import read_run
 from rafce_train.metrics import au_metrics, emotion_metrics, majority_baseline
 
 # N test images, K emotions, A action units

@@ -18,12 +18,12 @@ from rafce.errors import ImageError, OutputError, TrainingError
 from rafce.images import ImageFolder
 from rafce.schema import emotion_slug
 from rafce_reports import run_report
-from rafce_reports.comparison_runs import read_run
 from rafce_reports.curves import draw_curves
 from rafce_reports.reliability import bins_frame, draw_reliability
 from rafce_reports.run_page import against_majority, run_page, too_sure
 from rafce_reports.run_report import find_faces, write_run_report
 from rafce_reports.run_tables import aus_grid, emotions_grid, mistakes, mistakes_grid, most_taken_for
+from rafce_reports.runs import read_run
 from rafce_reports.style import drawing_style
 
 EXPECTED = {

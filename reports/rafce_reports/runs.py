@@ -1,0 +1,115 @@
+"""A finished run folder as the reports read it: its files, and the figures in them by name."""
+
+import json
+import tomllib
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from rafce.errors import DatasetError, TrainingError
+from rafce.schema import Vocabulary, au_column, check_schema
+
+# N test images, A action units
+BoolArray = npt.NDArray[np.bool_]
+FloatArray = npt.NDArray[np.float64]
+
+METRICS_SCHEMA, HISTORY_SCHEMA = "metrics/1", "history/1"
+PLACES = ("seed", "dataset", "device", "checkpoint_every")
+"""Options in which the runs of one system may differ; the dataset's fingerprint tells datasets apart."""
+OF_STATISTICS = ("statistics", "alignment", "prior_scope")
+NOTHING: dict[str, float | None] = {"value": None, "ci_low": None, "ci_high": None}
+
+
+@dataclass(frozen=True, eq=False)  # frames have no single truth value to compare by
+class Run:
+    """A run folder's files."""
+
+    folder: Path
+    config: dict[str, Any]
+    metrics: dict[str, Any]
+    history: pd.DataFrame
+    predictions: pd.DataFrame
+    words: Vocabulary
+
+    @property
+    def seed(self) -> int:
+        """Its seed."""
+        return int(self.config["seed"])
+
+    @property
+    def uses_statistics(self) -> bool:
+        """Whether it has an alignment loss, and so statistics."""
+        return "loss_align" in self.history
+
+    @property
+    def right_N(self) -> BoolArray:
+        """Which test images it is right about."""
+        return (self.predictions["emotion"] == self.predictions["predicted"]).to_numpy()
+
+    @property
+    def test(self) -> dict[str, Any]:
+        """Its figures on the test images."""
+        figures: dict[str, Any] = self.metrics["test"]
+        return figures
+
+    @property
+    def au_metrics(self) -> dict[str, Any] | None:
+        """Its figures on AUs; None for a method that learns none."""
+        figures: dict[str, Any] | None = self.test["action_units"]
+        return figures
+
+    @property
+    def au_probability_NA(self) -> FloatArray:
+        """Its probability of every AU in every test image."""
+        columns = [f"p_{au_column(au)}" for au in self.words.aus]
+        return self.predictions[columns].to_numpy(np.float64)
+
+    def estimate(self, measure: str) -> dict[str, float | None]:
+        """Accuracy, uar or au_macro_f1 of the test images as value, ci_low, ci_high; None for what does not exist."""
+        if measure != "au_macro_f1":
+            return dict(self.test[measure])
+        return dict(self.au_metrics["macro_f1"] if self.au_metrics else NOTHING)
+
+    @property
+    def options(self) -> dict[str, Any]:
+        """What makes it the system it is: options that change nothing with its method are not among them."""
+        without = (*PLACES, *(() if self.uses_statistics else OF_STATISTICS))
+        chosen = {name: value for name, value in self.config.items() if name not in without}
+        return {**chosen, "dataset": self.metrics["dataset"]["fingerprint"][:8]}
+
+    def validation(self, measure: str) -> float:
+        """A validation figure at the epoch that was picked."""
+        row = self.history["epoch"] == self.metrics["selected"]["epoch"]
+        return float(self.history.loc[row, measure].iloc[0])
+
+
+def read_run(folder: Path) -> Run:
+    """The files of a finished run; TrainingError where one is absent, broken or of another version."""
+    if not (folder / "metrics.json").is_file():
+        raise TrainingError(
+            f"{folder}: expected a finished run, found no metrics.json; rafce-train run --resume goes on with one"
+        )
+    try:
+        metrics = json.loads((folder / "metrics.json").read_text(encoding="utf-8"))
+        config = tomllib.loads((folder / "config.toml").read_text(encoding="utf-8"))
+        history, predictions = (
+            pq.read_table(folder / f"{name}.parquet") for name in ("history", "predictions")
+        )
+        words = check_schema(predictions.schema.metadata, "predictions", folder / "predictions.parquet")
+    except (OSError, ValueError, pa.ArrowException, DatasetError) as error:
+        raise TrainingError(f"{folder}: expected the files of a finished run: {error}") from None
+    _check_version(folder / "metrics.json", metrics.get("schema"), METRICS_SCHEMA)
+    found = (history.schema.metadata or {}).get(b"rafce.schema", b"").decode(errors="replace")
+    _check_version(folder / "history.parquet", found, HISTORY_SCHEMA)
+    return Run(folder, config, metrics, history.to_pandas(), predictions.to_pandas(), words)
+
+
+def _check_version(path: Path, found: object, expected: str) -> None:
+    if found != expected:
+        raise TrainingError(f"{path}: expected schema {expected}, found {found}")
