@@ -59,7 +59,7 @@ def stratified_split(emotion_N: IntArray, shares: Sequence[float], seed: int) ->
 
 
 def grouped_split(
-    emotion_N: IntArray, group_N: npt.NDArray[np.object_], shares: Sequence[float], seed: int
+    emotion_N: IntArray, group_N: npt.NDArray[np.object_] | IntArray, shares: Sequence[float], seed: int
 ) -> npt.NDArray[np.object_]:
     """The partition of each image, shape (N,): whole groups dealt out, so that none is cut.
 
