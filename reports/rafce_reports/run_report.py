@@ -2,7 +2,6 @@
 
 import base64
 import io
-from functools import partial
 from pathlib import Path
 
 import pandas as pd
@@ -26,6 +25,8 @@ from rafce_reports.style import drawing_style
 REPORT, PAGE = "report", "report.html"
 SCHEMA = "run-report/1"
 WHAT = "report of the run"
+FIRST_FILES = frozenset({"confusion.csv", "confusion.png", "confusion.svg"})
+"""All that the first version wrote, without a summary of it."""
 
 
 def write_run_report(folder: Path, faces: ImageFolder | None = None) -> Path:
@@ -38,7 +39,7 @@ def write_run_report(folder: Path, faces: ImageFolder | None = None) -> Path:
     wrong = tables.mistakes(run)
     pictures = face_uris(wrong["image"].head(tables.N_MISTAKES).tolist(), faces) if faces else None
     out = folder / REPORT
-    with replacing_folder(out, partial(holds_only, schema=SCHEMA), WHAT) as new:
+    with replacing_folder(out, _is_ours, WHAT) as new:
         write_confusion(run.test, new)
         with drawing_style():
             save_figure(draw_curves(run), new, "curves")
@@ -82,3 +83,7 @@ def face_uris(names: list[str], folder: ImageFolder) -> dict[str, str]:
         Image.fromarray(read_face(folder.root / folder.file_name(name))).save(buffer, "JPEG", quality=85)
         found[name] = "data:image/jpeg;base64," + base64.b64encode(buffer.getvalue()).decode("ascii")
     return found
+
+
+def _is_ours(folder: Path) -> bool:
+    return {path.name for path in folder.iterdir()} <= FIRST_FILES or holds_only(folder, SCHEMA)

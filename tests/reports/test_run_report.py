@@ -334,6 +334,17 @@ def test_other_files_in_the_report_folder_are_left_alone(copied):
     assert snapshot(copied / "report") == before
 
 
+def test_a_report_of_the_first_version_is_replaced_and_one_with_other_files_is_not(copied):
+    for path in (copied / "report").iterdir():
+        if not path.name.startswith("confusion."):
+            path.unlink()
+    write_run_report(copied)
+    assert {path.name for path in (copied / "report").iterdir()} == EXPECTED
+    (copied / "report" / "summary.json").unlink()
+    with pytest.raises(OutputError, match="found other files; nothing was touched"):
+        write_run_report(copied)
+
+
 def test_a_fault_on_the_way_leaves_the_older_report(copied, monkeypatch):
     before = snapshot(copied / "report")
     monkeypatch.setattr(run_report, "draw_reliability", lambda *_: 1 / 0)
