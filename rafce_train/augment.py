@@ -70,14 +70,21 @@ def batch_images(
     """
     device, size = images_NHW3.device, images_NHW3.shape[1]
     jitter = jitter or draw_jitter("none", rows_B, size, seed=0, epoch=0)
-    jitter = Jitter(*(draw_B.to(device) for draw_B in jitter))
-    moved_BP3 = _moved(images_NHW3, torch.from_numpy(rows_B).to(device), jitter)
+    jitter = Jitter(*(on_device(draw_B, device) for draw_B in jitter))
+    moved_BP3 = _moved(images_NHW3, on_device(torch.from_numpy(rows_B), device), jitter)
     pixels_B3P = _coloured(moved_BP3.transpose(1, 2).float().contiguous(), jitter)
-    mean_31, deviation_31 = (255 * torch.tensor(v, device=device)[:, None] for v in NORMALIZATIONS[normalize])
+    mean_31, deviation_31 = (
+        on_device(255 * torch.tensor(values)[:, None], device) for values in NORMALIZATIONS[normalize]
+    )
     pixels_B3P = pixels_B3P.sub_(mean_31).div_(deviation_31)
     if channel_order != "rgb":
         pixels_B3P = pixels_B3P[:, CHANNEL_ORDERS[channel_order]]
     return pixels_B3P.view(-1, 3, size, size)
+
+
+def on_device(tensor: Tensor, device: torch.device) -> Tensor:
+    """A CPU tensor elsewhere; CUDA buffers it at once, so that the CPU need not wait for the GPU's work before it."""
+    return tensor.to(device, non_blocking=device.type == "cuda")
 
 
 def uniforms(seed: int, epoch: int, rows_B: IntArray, n: int) -> npt.NDArray[np.float64]:
@@ -121,5 +128,5 @@ def _coloured(pixels_B3P: Tensor, jitter: Jitter) -> Tensor:
 
 
 def _grey(pixels_B3P: Tensor) -> Tensor:
-    weights_311 = torch.tensor(GREY, device=pixels_B3P.device)[:, None]
+    weights_311 = on_device(torch.tensor(GREY)[:, None], pixels_B3P.device)
     return (pixels_B3P * weights_311).sum(1, keepdim=True)

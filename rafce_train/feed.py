@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 import torch
 from torch import Tensor
 
-from rafce_train.augment import batch_images, draw_jitter
+from rafce_train.augment import batch_images, draw_jitter, on_device
 from rafce_train.config import Config
 from rafce_train.data import IntArray, TrainingData
 from rafce_train.learner import Batch
@@ -74,4 +74,4 @@ class Feed:
 
     def _batch(self, rows_B: IntArray, images_B3HW: Tensor) -> Batch:
         labels = torch.from_numpy(self.data.emotion_N[rows_B]), torch.from_numpy(self.data.au_NA[rows_B])
-        return Batch(images_B3HW.to(self.device), *(label.to(self.device) for label in labels))
+        return Batch(*(on_device(tensor, self.device) for tensor in (images_B3HW, *labels)))

@@ -54,7 +54,14 @@ def gather(
         note(text)
     for image in cache.bad:
         note(f"left out: {image.path}: {image.reason}")
-    return Material(data, cache.images_NHW3.to(device), cache.bad, device)
+    return Material(data, where_they_fit(cache.images_NHW3, device), cache.bad, device)
+
+
+def where_they_fit(images_NHW3: Tensor, device: torch.device) -> Tensor:
+    """The images on the device, or still in their file where a GPU would have to give them half of its free memory."""
+    if device.type == "cuda" and images_NHW3.nbytes > torch.cuda.mem_get_info(device)[0] / 2:
+        return images_NHW3
+    return images_NHW3.to(device)
 
 
 def make_feed(config: Config, material: Material) -> Feed:
