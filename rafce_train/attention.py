@@ -13,7 +13,7 @@ import torch
 from torch.nn import functional as F  # noqa: N812
 
 from rafce.geometry import regions_pixels
-from rafce_train.metrics import N_RESAMPLES, resamples
+from rafce_train.resampling import resampling_of
 
 Reals = npt.NDArray[np.floating[Any]]
 Aus = frozenset[int]
@@ -60,17 +60,23 @@ def region_mask(aus: Aus, image_size: int) -> npt.NDArray[np.bool_]:
     return mask_HH
 
 
-def mean_with_interval(value_N: Reals) -> dict[str, float | None]:
-    """The mean of the values that exist, with the 95 % percentile interval over resampled images.
+def mean_with_interval(
+    value_N: Reals, group_N: npt.NDArray[np.str_] | None = None
+) -> dict[str, float | int | None]:
+    """The mean of the values that exist, with the 95 % percentile interval over resampled images, or groups of them.
 
-    None for the mean of nothing, and for the interval of one value.
+    `n` values of `groups` groups (None without groups). None for the mean of nothing, and for the interval of one value
+    or group.
     """
-    there_n = value_N[~np.isnan(value_N)]
-    mean = {"value": float(there_n.mean()) if len(there_n) else None}
-    if len(there_n) < 2:
+    is_there_N = ~np.isnan(value_N)
+    there_n = value_N[is_there_N]
+    resampling = resampling_of(None if group_N is None else group_N[is_there_N])
+    n_groups = resampling.n_groups(np.ones(len(there_n), dtype=np.bool_))
+    mean = {"n": len(there_n), "groups": n_groups, "value": float(there_n.mean()) if len(there_n) else None}
+    if len(there_n) < 2 or n_groups == 1:
         return {**mean, "ci_low": None, "ci_high": None}
-    times_R = resamples(np.zeros(len(there_n), dtype=np.int64), N_RESAMPLES)
-    low, high = np.percentile([times_n @ there_n / len(there_n) for times_n in times_R], [2.5, 97.5])
+    times_R = resampling.resamples(np.zeros(len(there_n), dtype=np.int64))
+    low, high = np.percentile([times_n @ there_n / times_n.sum() for times_n in times_R], [2.5, 97.5])
     return {**mean, "ci_low": float(low), "ci_high": float(high)}
 
 

@@ -3,8 +3,9 @@
 import hashlib
 import json
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path, PurePath
 from typing import Any
 
@@ -16,13 +17,15 @@ import pyarrow.parquet as pq
 from rafce.errors import DatasetError, ImageError, TrainingError, raise_all
 from rafce.schema import (
     PARTITIONS,
+    SCHEMA_KEY,
     SCOPES,
     Vocabulary,
     au_column,
     au_statistics_schema,
     check_schema,
+    imported_samples_schema,
     lab_statistics_schema,
-    samples_schema,
+    samples_path,
 )
 
 # N images, K emotions, A action units, S scopes
@@ -63,12 +66,18 @@ class TrainingData:
     emotion_N: IntArray
     au_NA: FloatArray
     """1 active, 0 inactive, NaN unknown."""
+    group_N: npt.NDArray[np.str_] | None
+    """The video or subject that each image is of, none of them in two partitions; None where each stands for itself."""
     statistics: Mapping[str, Statistics]
     """Per scope: all, train, validation, test."""
     lab_percent_KA: npt.NDArray[np.float64]
     """Percentages of the laboratory table, 0 where it is blank."""
     fingerprint: str
     """SHA-256 over the folder's Parquet files."""
+
+    @cached_property
+    def _rows(self) -> dict[str, IntArray]:
+        return {partition: np.flatnonzero(self.partition_N == partition) for partition in PARTITIONS}
 
     @property
     def lab_observed_KA(self) -> BoolArray:
@@ -78,7 +87,7 @@ class TrainingData:
 
     def rows(self, partition: str) -> IntArray:
         """Row numbers of the images in a partition, rising."""
-        return np.flatnonzero(self.partition_N == partition)
+        return self._rows[partition]
 
     def emotion_counts(self, partition: str) -> IntArray:
         """Images per emotion in a partition, shape (K,)."""
@@ -89,30 +98,43 @@ class TrainingData:
         positives_A: IntArray = np.count_nonzero(self.au_NA[self.rows(partition)] == 1, axis=0)
         return positives_A
 
+    def au_known(self, partition: str) -> IntArray:
+        """Images per AU in which it is known in a partition, shape (A,)."""
+        known_A: IntArray = np.count_nonzero(~np.isnan(self.au_NA[self.rows(partition)]), axis=0)
+        return known_A
+
+    def groups(self, partition: str) -> npt.NDArray[np.str_] | None:
+        """The group of each image of a partition; None in a dataset without groups."""
+        return None if self.group_N is None else self.group_N[self.rows(partition)]
+
     def keep(self, good_N: BoolArray) -> "TrainingData":
         """The same data without the rows where `good_N` is false; statistics and fingerprint stay the folder's."""
         names = tuple(name for name, good in zip(self.names, good_N, strict=True) if good)
         arrays = {name: getattr(self, name)[good_N] for name in ("partition_N", "emotion_N", "au_NA")}
-        return replace(self, names=names, **arrays)
+        group_N = None if self.group_N is None else self.group_N[good_N]
+        return replace(self, names=names, group_N=group_N, **arrays)
 
 
 def read_data(folder: Path) -> TrainingData:
     """Read a dataset folder; DatasetError when it is absent, incomplete, inconsistent or of another version."""
     if not folder.is_dir():
-        raise DatasetError(f"{folder}: expected a dataset folder (make one with `rafce build`), found none")
-    tables = {kind: _Table.open(folder, kind) for kind in (SAMPLES, AU_STATISTICS, LAB_STATISTICS)}
-    words = tables[SAMPLES].words
-    if any(table.words != words for table in tables.values()):
+        raise DatasetError(
+            f"{folder}: expected a dataset folder (make one with `rafce build` or `rafce import`), found none"
+        )
+    counted, lab = (_Table.open(folder, kind) for kind in (AU_STATISTICS, LAB_STATISTICS))
+    samples = _Table.open(folder, SAMPLES, counted.words)
+    words = samples.words
+    if any(table.words != words for table in (counted, lab)):
         raise DatasetError(f"{folder}: its files do not agree on emotions and AUs; build the dataset again")
-    labels = _read_samples(tables[SAMPLES])
+    labels = _read_samples(samples)
     images_SK = _images_by_scope(labels, len(words.emotions))
     return TrainingData(
         folder=folder,
         emotions=words.emotions,
         aus=words.aus,
         **labels,
-        statistics=_read_statistics(tables[AU_STATISTICS], images_SK),
-        lab_percent_KA=_read_lab(tables[LAB_STATISTICS]),
+        statistics=_read_statistics(counted, images_SK),
+        lab_percent_KA=_read_lab(lab),
         fingerprint=_fingerprint(folder),
     )
 
@@ -126,17 +148,25 @@ def find_images(data: TrainingData, images: Path | None = None) -> list[Path]:
     root, suffix = _image_root(data.folder)
     root = images or root
     if root is None:
-        raise ImageError(f"{data.folder}: built from labels alone; expected --images DIR")
+        raise ImageError(
+            f"{data.folder}: made without images; expected --images DIR, the folder of {data.names[0]} and the others"
+        )
     if not root.is_dir():
         raise ImageError(f"{root}: expected a folder of images, found none; --images DIR names another")
-    candidates = [_paths(root, data.names, form) for form in dict.fromkeys((suffix, *SUFFIXES))]
-    found = [sum(path.is_file() for path in paths) for paths in candidates]
-    if not max(found):
+    best: list[Path] = []
+    most = 0
+    for form in dict.fromkeys((suffix, *SUFFIXES)):
+        paths = _paths(root, data.names, form)
+        found = sum(path.is_file() for path in paths)
+        best, most = (paths, found) if found > most else (best, most)
+        if most == len(paths):
+            return best
+    if not most:
         example, aligned = (_paths(root, data.names[:1], form)[0].name for form in SUFFIXES)
         raise ImageError(
             f"{root}: expected images such as {example} or {aligned}, found none of {len(data.names)}"
         )
-    return candidates[found.index(max(found))]
+    return best
 
 
 def read_manifest(folder: Path) -> dict[str, Any]:
@@ -161,84 +191,175 @@ def training_warnings(data: TrainingData, learns_aus: bool) -> list[str]:
     warnings = [f"no training image of {', '.join(absent)}: never predicted"] if absent else []
     if not learns_aus:
         return warnings
-    positives_A = data.au_positives("train")
+    positives_A, known_A = data.au_positives("train"), data.au_known("train")
     if not positives_A.any():
         raise TrainingError(
             f"{data.folder}: no AU is active in any training image, nothing to learn AUs from"
         )
-    silent = [au_column(au) for au, positives in zip(data.aus, positives_A, strict=True) if not positives]
-    if silent:
+    columns = np.array([au_column(au) for au in data.aus])
+    if len(silent := columns[(known_A > 0) & (positives_A == 0)]):
         warnings.append(f"no training image with {', '.join(silent)}: left out of the AU macro-F1")
+    if len(unknown := columns[known_A == 0]):
+        warnings.append(
+            f"{', '.join(unknown)} known in no training image: nothing is learned of them, their probabilities mean "
+            "nothing"
+        )
     return warnings
 
 
 @dataclass(frozen=True)
 class _Table:
-    """An open Parquet file of the dataset folder, its schema checked."""
+    """An open table of the dataset folder, of one Parquet file or of several parts, its schema checked."""
 
     path: Path
-    file: Any
+    parts: tuple[tuple[Path, Any], ...]
     words: Vocabulary
 
     @classmethod
-    def open(cls, folder: Path, kind: str) -> "_Table":
-        path = folder / f"{kind}.parquet"
-        try:
-            file = pq.ParquetFile(path)
-        except FileNotFoundError:
-            raise DatasetError(f"{path}: expected a file of a dataset folder, found none") from None
-        except (pa.ArrowException, OSError, ValueError) as error:
-            raise DatasetError(f"{path}: expected a Parquet file: {error}") from None
-        return cls(path, file, check_schema(file.schema_arrow.metadata, kind, path))
+    def open(cls, folder: Path, kind: str, words: Vocabulary | None = None) -> "_Table":
+        """`words`: those of parts that other programs wrote, without metadata."""
+        path = samples_path(folder) if kind == SAMPLES else folder / f"{kind}.parquet"
+        paths = sorted(path.glob("*.parquet")) if path.is_dir() else [path]
+        if not paths:
+            raise DatasetError(f"{path}: expected a folder of *.parquet files, found none in it")
+        parts = tuple((part, _open(part)) for part in paths)
+        found = [_words(file.schema_arrow.metadata, kind, part, words) for part, file in parts]
+        if len(set(found)) > 1:
+            raise DatasetError(f"{path}: its files do not agree on emotions and AUs; build the dataset again")
+        return cls(path, parts, found[0])
+
+    def has(self, column: str) -> bool:
+        """Whether every part has a column of this name."""
+        return all(column in file.schema_arrow.names for _, file in self.parts)
 
     def columns(self, expected: pa.Schema, *names: str) -> dict[str, pa.ChunkedArray]:
         """These columns by name; DatasetError when one is absent, of another type, or null where it may not be."""
-        found = self.file.schema_arrow
-        types = {name: found.field(name).type if name in found.names else "none" for name in names}
-        wrong = [name for name in names if types[name] != expected.field(name).type]
         faults = [
-            f"{self.path}: column {n}: expected {expected.field(n).type}, found {types[n]}" for n in wrong
+            f"{part}: column {name}: expected {expected.field(name).type}, found {found}"
+            for part, file in self.parts
+            for name, found in _types(file.schema_arrow, names)
+            if not _fits(found, expected.field(name).type)
         ]
         raise_all(faults, DatasetError)
-        try:
-            table = self.file.read(columns=list(names))
-            table.validate(full=True)
-        except (pa.ArrowException, OSError) as error:
-            raise DatasetError(f"{self.path}: cannot be read: {error}") from None
+        fields = pa.schema([expected.field(name) for name in names])
+        table = pa.concat_tables([_read(part, file, fields) for part, file in self.parts])
         nulls = [name for name in names if table[name].null_count and not expected.field(name).nullable]
         raise_all([f"{self.path}: column {name}: expected no null" for name in nulls], DatasetError)
         return {name: table[name] for name in names}
 
-    def positions(self, values: Sequence[Any], known: Sequence[Any], what: str) -> IntArray:
+    def positions(self, column: pa.ChunkedArray, known: Sequence[Any], what: str) -> IntArray:
         """Where each value stands among the known ones; DatasetError names those that are not among them."""
+        distinct, distinct_N = _encoded(column)
         place = {value: position for position, value in enumerate(known)}
-        foreign = sorted({str(value) for value in values if value not in place})
+        foreign = sorted(str(value) for value in distinct if value not in place)
         raise_all([f"{self.path}: unknown {what} {value}" for value in foreign], DatasetError)
-        return np.array([place[value] for value in values], dtype=np.int64)
+        return np.array([place[value] for value in distinct], dtype=np.int64)[distinct_N]
+
+
+def _open(path: Path) -> Any:
+    try:
+        return pq.ParquetFile(path)
+    except FileNotFoundError:
+        raise DatasetError(f"{path}: expected a file of a dataset folder, found none") from None
+    except (pa.ArrowException, OSError, ValueError) as error:
+        raise DatasetError(f"{path}: expected a Parquet file: {error}") from None
+
+
+def _words(
+    metadata: Mapping[bytes, bytes] | None, kind: str, path: Path, instead: Vocabulary | None
+) -> Vocabulary:
+    if instead is not None and SCHEMA_KEY not in (metadata or {}):
+        return instead
+    return check_schema(metadata, kind, path)
+
+
+def _types(schema: pa.Schema, names: Sequence[str]) -> Iterator[tuple[str, object]]:
+    for name in names:
+        yield name, schema.field(name).type if name in schema.names else "none"
+
+
+def _fits(found: Any, expected: pa.DataType) -> bool:
+    """Whether values of a type can stand for those of another: what other programs write for text, ids and nulls."""
+    if found == "none" or found == expected:
+        return bool(found == expected)
+    if pa.types.is_string(expected):
+        plain = found.value_type if pa.types.is_dictionary(found) else found
+        return bool(pa.types.is_string(plain) or pa.types.is_large_string(plain))
+    if pa.types.is_boolean(expected):
+        return bool(pa.types.is_null(found))
+    return bool(pa.types.is_integer(expected) and pa.types.is_integer(found))
+
+
+def _read(path: Path, file: Any, fields: pa.Schema) -> pa.Table:
+    try:
+        table = file.read(columns=fields.names)
+        table.validate(full=True)
+        return table.select(fields.names).replace_schema_metadata(None).cast(_nullable(fields))
+    except (pa.ArrowException, OSError) as error:
+        raise DatasetError(f"{path}: cannot be read: {error}") from None
+
+
+def _nullable(fields: pa.Schema) -> pa.Schema:
+    """The same columns, ids as wide as any: what may not be null or that large is said later, by its name."""
+    return pa.schema(
+        [
+            pa.field(field.name, pa.int64() if pa.types.is_integer(field.type) else field.type)
+            for field in fields
+        ]
+    )
+
+
+def _encoded(column: pa.ChunkedArray) -> tuple[list[Any], IntArray]:
+    """The different values, and which of them each row has."""
+    encoded = column.combine_chunks().dictionary_encode()
+    return encoded.dictionary.to_pylist(), encoded.indices.to_numpy(zero_copy_only=False)
 
 
 def _read_samples(table: _Table) -> dict[str, Any]:
     columns = [au_column(au) for au in table.words.aus]
-    schema = samples_schema(table.words, ())
-    samples = table.columns(schema, "image", "partition", "emotion_id", *columns)
-    names, partitions = samples["image"].to_pylist(), samples["partition"].to_pylist()
+    emotion = "emotion_id" if table.has("emotion_id") else "emotion"
+    group = ["group"] if table.has("group") else []
+    schema = imported_samples_schema(table.words, grouped=True, some_unknown=False)
+    samples = table.columns(schema, "image", *group, "partition", emotion, *columns)
+    names = samples["image"].to_pylist()
     raise_all([f"{table.path}: {fault}" for fault in _name_faults(names)], DatasetError)
-    table.positions(partitions, PARTITIONS, "partition")
-    emotion_ids = samples["emotion_id"].to_pylist()
+    emotions = table.words.emotions
+    known = range(len(emotions)) if emotion == "emotion_id" else emotions
+    partition_N = table.positions(samples["partition"], PARTITIONS, "partition")
     return {
         "names": tuple(names),
-        "partition_N": np.array(partitions, dtype=np.str_),
-        "emotion_N": table.positions(emotion_ids, range(len(table.words.emotions)), "emotion_id"),
+        "partition_N": np.array(PARTITIONS)[partition_N],
+        "emotion_N": table.positions(samples[emotion], known, emotion),
         "au_NA": _au_states([samples[column] for column in columns], len(names)),
+        "group_N": _read_groups(table.path, samples["group"], partition_N) if group else None,
     }
 
 
 def _name_faults(names: Sequence[str]) -> list[str]:
     if not names:
         return ["expected at least one image, found none"]
-    faults = [f"image {name} stands there twice" for name, times in Counter(names).items() if times > 1]
-    nameless = [name for name in names if not PurePath(name).name]
+    faults = []
+    if len(set(names)) < len(names):
+        faults = [f"image {name} stands there twice" for name, times in Counter(names).items() if times > 1]
+    suspicious = [
+        name for name in names if not name.strip("./")
+    ]  # a path of each of a million would take long
+    nameless = [name for name in suspicious if not PurePath(name).name]
     return faults + [f"expected the name of an image, found {name!r}" for name in nameless]
+
+
+def _read_groups(path: Path, column: pa.ChunkedArray, partition_N: IntArray) -> npt.NDArray[np.str_]:
+    """The group of each image; DatasetError names those that straddle partitions: their images depend on each other."""
+    groups, group_N = _encoded(column)
+    n_partitions = len(PARTITIONS)
+    pair_n = np.unique(group_N.astype(np.int64) * n_partitions + partition_N)
+    straddling, times = np.unique(pair_n // n_partitions, return_counts=True)
+    faults = []
+    for group in straddling[times > 1]:
+        places = [PARTITIONS[pair % n_partitions] for pair in pair_n[pair_n // n_partitions == group]]
+        faults.append(f"{path}: group {groups[group]}: expected one partition, found {' and '.join(places)}")
+    raise_all(faults, DatasetError)
+    return np.array(groups, dtype=np.str_)[group_N]
 
 
 def _au_states(columns: Sequence[pa.ChunkedArray], n_images: int) -> FloatArray:
@@ -252,9 +373,9 @@ def _read_statistics(table: _Table, images_SK: IntArray) -> dict[str, Statistics
     schema = au_statistics_schema(table.words)
     columns = table.columns(schema, "scope", "emotion_id", "au", "n", "count", "category")
     shape = (len(SCOPES), len(table.words.emotions), len(table.words.aus))
-    place = table.positions(columns["scope"].to_pylist(), SCOPES, "scope")
-    emotion = table.positions(columns["emotion_id"].to_pylist(), range(shape[1]), "emotion_id")
-    au = table.positions(columns["au"].to_pylist(), table.words.aus, "AU")
+    place = table.positions(columns["scope"], SCOPES, "scope")
+    emotion = table.positions(columns["emotion_id"], range(shape[1]), "emotion_id")
+    au = table.positions(columns["au"], table.words.aus, "AU")
     cell = np.ravel_multi_index((place, emotion, au), shape)
     if not np.array_equal(np.sort(cell), np.arange(np.prod(shape))):
         raise DatasetError(
@@ -276,7 +397,7 @@ def _images_by_scope(labels: Mapping[str, Any], n_emotions: int) -> IntArray:
 def _read_lab(table: _Table) -> npt.NDArray[np.float64]:
     """Rows about an AU that this dataset does not code (11 in RAF-AU) say nothing here."""
     columns = table.columns(lab_statistics_schema(table.words), "emotion", "au", "percent")
-    emotion = table.positions(columns["emotion"].to_pylist(), table.words.emotions, "emotion")
+    emotion = table.positions(columns["emotion"], table.words.emotions, "emotion")
     percent_KA = np.zeros((len(table.words.emotions), len(table.words.aus)))
     au_of_row, percent_of_row = columns["au"].to_pylist(), columns["percent"].to_pylist()
     for row, au, percent in zip(emotion, au_of_row, percent_of_row, strict=True):
@@ -287,8 +408,11 @@ def _read_lab(table: _Table) -> npt.NDArray[np.float64]:
 
 def _fingerprint(folder: Path) -> str:
     digest = hashlib.sha256()
-    for path in sorted(folder.glob("*.parquet")):
-        digest.update(path.name.encode() + b"\0" + hashlib.sha256(path.read_bytes()).digest())
+    parts = samples_path(folder).glob("*.parquet")  # none where the samples are one file
+    for path in sorted([*folder.glob("*.parquet"), *parts]):
+        with path.open("rb") as file:
+            inner = hashlib.file_digest(file, "sha256").digest()
+        digest.update(path.relative_to(folder).as_posix().encode() + b"\0" + inner)
     return digest.hexdigest()
 
 
@@ -303,5 +427,7 @@ def _image_root(folder: Path) -> tuple[Path | None, str]:
 
 def _paths(root: Path, names: Sequence[str], suffix: str) -> list[Path]:
     """0001.jpg with suffix _aligned is root/0001_aligned.jpg; folders in a name are kept."""
+    if not suffix:
+        return [root / name for name in names]
     pure = [PurePath(name) for name in names]
     return [root / name.with_name(f"{name.stem}{suffix}{name.suffix}") for name in pure]

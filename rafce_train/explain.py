@@ -161,7 +161,7 @@ def ask(subjects: Sequence[Subject], question: Question, n_examples: int, progre
         tuple(example(subjects, question, answers, place) for place in chosen[:n_examples]),
         len(chosen),
         image_rows(data, question, measured),
-        summary(question, measured),
+        summary(question, measured, data.groups("test")),
     )
 
 
@@ -244,10 +244,14 @@ MEASURES: dict[str, Callable[[Shares], Reals]] = {
 AGAINST = "inside - inside of the other run"
 
 
-def summary(question: Question, measured: Measured) -> list[Row]:
-    """Every measure of every run, and the first run less the others on the images where both have a map."""
+def summary(question: Question, measured: Measured, group_N: npt.NDArray[np.str_] | None = None) -> list[Row]:
+    """Every measure of every run, and the first run less the others on the images where both have a map.
+
+    `group_N` has the group of every test image, where they have any: intervals are then over groups.
+    """
+    group_n = None if group_N is None else group_N[question.place_n]
     rows = [
-        _summary_row(question, run, regions, measure, of(found))
+        _summary_row(question, (run, regions, measure), of(found), group_n)
         for run, by_regions in measured.items()
         for regions, found in by_regions.items()
         for measure, of in MEASURES.items()
@@ -256,14 +260,17 @@ def summary(question: Question, measured: Measured) -> list[Row]:
     for other in others:
         for regions in question.regions:
             difference_n = measured[first][regions].inside_N - measured[other][regions].inside_N
-            rows.append(_summary_row(question, first, regions, AGAINST, difference_n))
+            rows.append(_summary_row(question, (first, regions, AGAINST), difference_n, group_n))
     return rows
 
 
-def _summary_row(question: Question, run: str, regions: str, measure: str, value_n: Reals) -> Row:
-    n = int(np.count_nonzero(~np.isnan(value_n)))
-    of = {"run": run, "target": question.target, "regions": regions, "measure": measure}
-    return {**of, "asked": len(value_n), "n": n, **mean_with_interval(value_n)}
+def _summary_row(
+    question: Question, of: tuple[str, str, str], value_n: Reals, group_n: npt.NDArray[np.str_] | None
+) -> Row:
+    """`of`: run, regions and measure."""
+    run, regions, measure = of
+    named = {"run": run, "target": question.target, "regions": regions, "measure": measure}
+    return {**named, "asked": len(value_n), **mean_with_interval(value_n, group_n)}
 
 
 def _view(subject: Subject, said: Answer, i: int) -> View:

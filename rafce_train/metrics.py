@@ -2,17 +2,18 @@
 
 The results are plain dictionaries for JSON, in which a figure that does not exist (an emotion without images, an AU
 that is never active) is None. Accuracy and recalls have Wilson intervals, all else bootstrap intervals: percentiles,
-and for means over AUs the normal one.
+and for means over AUs the normal one. Where images come in groups, all are of the bootstrap over whole groups, and none
+where there is a single group.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 from sklearn.metrics import precision_recall_curve
 
-from rafce.intervals import wilson
+from rafce_train.resampling import OVER_IMAGES, Resampling
 
 # N images, K emotions, A action units, R resamples, M statistics; 3: hits, false alarms, misses
 BoolArray = npt.NDArray[np.bool_]
@@ -20,7 +21,6 @@ IntArray = npt.NDArray[np.int64]
 Reals = npt.NDArray[np.floating[Any]]
 Json = dict[str, Any]
 
-N_RESAMPLES = 1000
 CALIBRATION_BINS = 15
 DEFAULT_THRESHOLD = 0.5
 NORMAL_95 = 1.96
@@ -116,44 +116,68 @@ def epoch_metrics(
     }
 
 
-def emotion_metrics(emotions: Sequence[str], emotion_N: IntArray, probability_NK: Reals) -> Json:
+def emotion_metrics(
+    emotions: Sequence[str],
+    emotion_N: IntArray,
+    probability_NK: Reals,
+    resampling: Resampling = OVER_IMAGES,
+) -> Json:
     """Accuracy, UAR, macro-F1, recall and F1 per emotion, confusion matrix and calibration of the top prediction.
 
     UAR and macro-F1 are means over the emotions that have images; their intervals resample the images within each
-    emotion, so that no emotion gets lost. One of few images that are all right or all wrong adds no width to them:
-    look at its own interval.
+    emotion, so that no emotion gets lost; of groups, an emotion that a resample misses keeps its figure. One of few
+    images that are all right or all wrong adds no width to them: look at its own interval.
     """
     n_emotions, predicted_N = len(emotions), probability_NK.argmax(1)
+    correct_N, member_KN = predicted_N == emotion_N, emotion_N == np.arange(n_emotions)[:, None]
     cell_N = emotion_N * n_emotions + predicted_N
     confusion_KK = confusion(emotion_N, predicted_N, n_emotions)
+    whole_2K = np.stack([recall(confusion_KK), emotion_f1(confusion_KK)])
 
     def statistics(times_N: IntArray) -> Reals:
         matrix_KK = _counted(cell_N, times_N, n_emotions)
-        f1_K = emotion_f1(matrix_KK)
-        return np.array([uar(matrix_KK), _mean(f1_K), *f1_K])
+        drawn_2K = np.stack([recall(matrix_KK), emotion_f1(matrix_KK)])
+        means = [_mean(figure_K) for figure_K in np.where(np.isnan(drawn_2K), whole_2K, drawn_2K)]
+        return np.array([*means, *drawn_2K[1]])
 
-    all_uar, all_macro_f1, *all_f1 = _with_interval(statistics, emotion_N)
-    support_K, hits_K = confusion_KK.sum(1), np.diagonal(confusion_KK)
+    everyone_N = np.ones_like(correct_N)
+    all_uar, all_macro_f1, *all_f1 = _with_interval(
+        statistics, resampling, emotion_N, [everyone_N, everyone_N, *member_KN]
+    )
     return {
         "n": len(emotion_N),
-        "accuracy": _rate(hits_K.sum(), len(emotion_N)),
+        "groups": resampling.n_groups(everyone_N),
+        "intervals": {"rates": resampling.rates, "scores": resampling.scores},
+        "accuracy": _rate(correct_N, everyone_N, resampling),
         "uar": all_uar,
         "macro_f1": all_macro_f1,
-        "calibration": calibration(probability_NK.max(1), predicted_N == emotion_N),
+        "calibration": calibration(probability_NK.max(1), correct_N, resampling),
         "emotions": [
-            {"emotion": name, "support": int(n), "recall": _rate(hits, n), "f1": f1}
-            for name, n, hits, f1 in zip(emotions, support_K, hits_K, all_f1, strict=True)
+            {
+                "emotion": name,
+                "support": int(member_N.sum()),
+                "groups": resampling.n_groups(member_N),
+                "recall": _rate(correct_N, member_N, resampling),
+                "f1": f1,
+            }
+            for name, member_N, f1 in zip(emotions, member_KN, all_f1, strict=True)
         ],
         "confusion": confusion_KK.tolist(),
     }
 
 
 def au_metrics(
-    aus: Sequence[int], au_NA: Reals, probability_NA: Reals, threshold_A: Reals, train_positives_A: IntArray
+    aus: Sequence[int],
+    au_NA: Reals,
+    probability_NA: Reals,
+    threshold_A: Reals,
+    train_positives_A: IntArray,
+    resampling: Resampling = OVER_IMAGES,
 ) -> Json:
     """F1 at the thresholds and average precision per AU, and their means (macro) over the AUs that can be judged.
 
-    Those are active in at least one training image (else nothing could be learned) and in at least one of these.
+    Those are active in at least one training image (else nothing could be learned) and in at least one of these. An
+    image in which an AU is unknown has no say in its figures; `n` counts the others, `groups` theirs.
     """
     cells_3NA = au_cells(au_NA, probability_NA >= threshold_A)
     precision_of = average_precision(au_NA, probability_NA)
@@ -162,17 +186,20 @@ def au_metrics(
     def statistics(times_N: IntArray) -> Reals:
         return np.array([*au_f1(times_N @ cells_3NA), *precision_of(times_N)])
 
-    value_M, drawn_RM = _resampled(statistics, np.zeros(len(au_NA), dtype=np.int64))
+    known_AN = ~np.isnan(au_NA.T)
+    value_M, drawn_RM = _resampled(statistics, resampling, np.zeros(len(au_NA), dtype=np.int64))
+    drawn_RM[:, ~np.tile([resampling.can_vary(known_N) for known_N in known_AN], 2)] = np.nan
     each = [_percentiles(value, drawn_R) for value, drawn_R in zip(value_M, drawn_RM.T, strict=True)]
     macro_f1, macro_precision = (
         _macro(value_M[part][trained_A], drawn_RM[:, part][:, trained_A])
         for part in (slice(len(aus)), slice(len(aus), None))
     )
-    positives_A, n_A = (au_NA == 1).sum(0), (~np.isnan(au_NA)).sum(0)
+    positives_A, n_A = (au_NA == 1).sum(0), known_AN.sum(1)
     rows = [
         {
             "au": au,
             "n": int(n_A[i]),
+            "groups": resampling.n_groups(known_AN[i]),
             "positives": int(positives_A[i]),
             "train_positives": int(train_positives_A[i]),
             "in_macro": bool(trained_A[i] and positives_A[i]),
@@ -186,47 +213,52 @@ def au_metrics(
     return {"macro_f1": macro_f1, "mean_average_precision": macro_precision, "n_aus": n_aus, "aus": rows}
 
 
-def calibration(confidence_N: Reals, correct_N: BoolArray) -> Json:
+def calibration(confidence_N: Reals, correct_N: BoolArray, resampling: Resampling = OVER_IMAGES) -> Json:
     """Expected calibration error over 15 bins of equal width (Guo et al. 2017, Eq. 3), and the bins with images."""
     bin_N = np.minimum((confidence_N * CALIBRATION_BINS).astype(np.int64), CALIBRATION_BINS - 1)
     bins = []
     for position in np.unique(bin_N):
         member_N = bin_N == position
-        n, hits = int(member_N.sum()), int(correct_N[member_N].sum())
+        n, right = int(member_N.sum()), _rate(correct_N, member_N, resampling)
         low, high = position / CALIBRATION_BINS, (position + 1) / CALIBRATION_BINS
         confidence = float(confidence_N[member_N].mean(dtype=np.float64))
-        bins.append({"from": low, "to": high, "n": n, "confidence": confidence, "accuracy": _rate(hits, n)})
+        bins.append({"from": low, "to": high, "n": n, "confidence": confidence, "accuracy": right})
     gaps = [row["n"] * abs(row["confidence"] - row["accuracy"]["value"]) for row in bins]
     return {"expected_error": float(sum(gaps) / len(confidence_N)), "bins": bins}
 
 
-def majority_baseline(emotions: Sequence[str], train_count_K: IntArray, emotion_N: IntArray) -> Json:
+def majority_baseline(
+    emotions: Sequence[str],
+    train_count_K: IntArray,
+    emotion_N: IntArray,
+    resampling: Resampling = OVER_IMAGES,
+) -> Json:
     """What always saying the most frequent training emotion (the first of equals) would score on these images."""
     largest = int(train_count_K.argmax())
     matrix_KK = confusion(emotion_N, np.full_like(emotion_N, largest), len(emotions))
-    hits = np.trace(matrix_KK)
-    return {"emotion": emotions[largest], "accuracy": _rate(hits, len(emotion_N)), "uar": uar(matrix_KK)}
+    right = _rate(emotion_N == largest, np.ones(len(emotion_N), np.bool_), resampling)
+    return {"emotion": emotions[largest], "accuracy": right, "uar": uar(matrix_KK)}
 
 
-def resamples(stratum_N: IntArray, n_resamples: int, seed: int = 0) -> Iterator[IntArray]:
-    """How often each image is drawn, shape (N,), when every stratum is drawn anew from itself with replacement."""
-    random = np.random.default_rng(seed)
-    _, size = np.unique(stratum_N, return_counts=True)
-    by_stratum_N = np.argsort(stratum_N, kind="stable")
-    first_N, size_N = np.repeat(size.cumsum() - size, size), np.repeat(size, size)
-    for _ in range(n_resamples):
-        drawn_N = by_stratum_N[first_N + random.integers(size_N)]
-        yield np.bincount(drawn_N, minlength=len(stratum_N))
+def _with_interval(
+    statistics: Callable[[IntArray], Reals],
+    resampling: Resampling,
+    stratum_N: IntArray,
+    member_MN: Sequence[BoolArray],
+) -> list[Json]:
+    """Each statistic of the images as they are, with the 95 % percentile interval of its resamples.
 
-
-def _with_interval(statistics: Callable[[IntArray], Reals], stratum_N: IntArray) -> list[Json]:
-    """Each statistic of the images as they are, with the 95 % percentile interval of its resamples."""
-    value_M, drawn_RM = _resampled(statistics, stratum_N)
+    None for one whose images are all of a single group.
+    """
+    value_M, drawn_RM = _resampled(statistics, resampling, stratum_N)
+    drawn_RM[:, ~np.array([resampling.can_vary(member_N) for member_N in member_MN])] = np.nan
     return [_percentiles(value, drawn_R) for value, drawn_R in zip(value_M, drawn_RM.T, strict=True)]
 
 
-def _resampled(statistics: Callable[[IntArray], Reals], stratum_N: IntArray) -> tuple[Reals, Reals]:
-    drawn_RM = np.stack([statistics(times_N) for times_N in resamples(stratum_N, N_RESAMPLES)])
+def _resampled(
+    statistics: Callable[[IntArray], Reals], resampling: Resampling, stratum_N: IntArray
+) -> tuple[Reals, Reals]:
+    drawn_RM = np.stack([statistics(times_N) for times_N in resampling.resamples(stratum_N)])
     return statistics(np.ones_like(stratum_N)), drawn_RM
 
 
@@ -243,16 +275,21 @@ def _macro(value_A: Reals, drawn_RA: Reals) -> Json:
     their mean lies above the mean itself. An AU whose positives a resample misses keeps its figure in it.
     """
     there_A = ~np.isnan(value_A)
-    drawn_RA = np.where(np.isnan(drawn_RA), value_A, drawn_RA)[:, there_A]
-    if not drawn_RA.size:
+    if not there_A.any():
         return _estimate(np.nan, np.nan, np.nan)
-    value, half = float(value_A[there_A].mean()), NORMAL_95 * float(drawn_RA.mean(1).std())
+    value, drawn_RA = float(value_A[there_A].mean()), drawn_RA[:, there_A]
+    if np.isnan(drawn_RA).all():
+        return _estimate(value, np.nan, np.nan)
+    half = NORMAL_95 * float(np.where(np.isnan(drawn_RA), value_A[there_A], drawn_RA).mean(1).std())
     return _estimate(value, max(0.0, value - half), min(1.0, value + half))
 
 
-def _rate(hits: int, n: int) -> Json:
-    low, high = wilson(hits, n)
-    return _estimate(hits / n if n else np.nan, low, high)
+def _rate(hit_N: BoolArray, member_N: BoolArray, resampling: Resampling) -> Json:
+    """The share of hits among the members."""
+    n = int(member_N.sum())
+    return _estimate(
+        (hit_N & member_N).sum() / n if n else np.nan, *resampling.rate_interval(hit_N, member_N)
+    )
 
 
 def _estimate(value: Any, low: Any, high: Any) -> Json:

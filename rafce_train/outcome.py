@@ -14,6 +14,7 @@ from rafce_train.config import Config
 from rafce_train.data import IntArray, TrainingData
 from rafce_train.inference import Probabilities
 from rafce_train.metrics import au_metrics, emotion_metrics, majority_baseline
+from rafce_train.resampling import resampling_of
 
 METRICS_SCHEMA = "metrics/1"
 
@@ -21,13 +22,14 @@ METRICS_SCHEMA = "metrics/1"
 def predictions_table(
     data: TrainingData, rows_N: IntArray, found: Probabilities, learns_aus: bool
 ) -> pa.Table:
-    """A row an image: true and predicted emotion, a probability for each emotion and AU.
+    """A row an image: true and predicted emotion, a probability for each emotion and AU; its group, if it has one.
 
     The AUs are null for a method that does not learn them: its AU layer is as random as it was at the start.
     """
     words = Vocabulary(data.emotions, data.aus)
     columns: dict[str, Any] = {
         "image": [data.names[row] for row in rows_N],
+        **({} if data.group_N is None else {"group": data.group_N[rows_N].tolist()}),
         "emotion": [data.emotions[emotion] for emotion in data.emotion_N[rows_N]],
         "predicted": [data.emotions[emotion] for emotion in found.predicted_N],
     }
@@ -62,10 +64,12 @@ def run_metrics(
 
 
 def dataset_facts(data: TrainingData) -> dict[str, Any]:
-    """Which dataset, and how many images of each partition were used."""
+    """Which dataset, and how many images of each partition were used, of how many groups where they have any."""
+    groups = {partition: data.groups(partition) for partition in PARTITIONS}
     return {
         "fingerprint": data.fingerprint,
         **{partition: len(data.rows(partition)) for partition in PARTITIONS},
+        "groups": {name: None if of is None else len(np.unique(of)) for name, of in groups.items()},
     }
 
 
@@ -74,18 +78,13 @@ def partition_metrics(
 ) -> dict[str, Any]:
     """Every figure on the images of a partition, under its name, and beside it those of the majority class."""
     rows_N = data.rows(partition)
-    emotion_N = data.emotion_N[rows_N]
-    emotions = emotion_metrics(data.emotions, emotion_N, found.emotion_NK)
-    return {
-        "majority": majority_baseline(data.emotions, data.emotion_counts("train"), emotion_N),
-        partition: {**emotions, "action_units": _au_metrics(data, rows_N, found, thresholds)},
-    }
-
-
-def _au_metrics(
-    data: TrainingData, rows_N: IntArray, found: Probabilities, thresholds: Sequence[float] | None
-) -> dict[str, Any] | None:
-    if thresholds is None:
-        return None
-    positives_A = data.au_positives("train")
-    return au_metrics(data.aus, data.au_NA[rows_N], found.au_NA, np.array(thresholds), positives_A)
+    emotion_N, resampling = data.emotion_N[rows_N], resampling_of(data.groups(partition))
+    majority = majority_baseline(data.emotions, data.emotion_counts("train"), emotion_N, resampling)
+    figures = emotion_metrics(data.emotions, emotion_N, found.emotion_NK, resampling)
+    figures["action_units"] = None
+    if thresholds is not None:
+        au_NA, positives_A = data.au_NA[rows_N], data.au_positives("train")
+        figures["action_units"] = au_metrics(
+            data.aus, au_NA, found.au_NA, np.array(thresholds), positives_A, resampling
+        )
+    return {"majority": majority, partition: figures}

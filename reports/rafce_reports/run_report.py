@@ -71,7 +71,7 @@ def find_faces(folder: Path, images: Path | None = None, dataset: Path | None = 
         return find_in(images or Path(run.config["images"]), names)
     place = read_dataset(dataset or Path(run.config["dataset"])).manifest["images"]
     if place["root"] is None:
-        raise ImageError(f"{run.config['dataset']}: built from labels alone; expected --images DIR")
+        raise ImageError(f"{run.config['dataset']}: made without images; expected --images DIR")
     return ImageFolder(Path(place["root"]), place["suffix"])
 
 

@@ -117,4 +117,6 @@ def test_the_interval_repeats_and_is_about_two_standard_errors_wide():
 
 @pytest.mark.parametrize(("values", "mean"), [([], None), ([np.nan], None), ([0.25, np.nan], 0.25)])
 def test_nothing_has_no_mean_and_one_value_no_interval(values, mean):
-    assert mean_with_interval(np.array(values)) == {"value": mean, "ci_low": None, "ci_high": None}
+    found = mean_with_interval(np.array(values))
+    nothing = {"groups": None, "ci_low": None, "ci_high": None}
+    assert found == {"n": sum(value == value for value in values), "value": mean, **nothing}

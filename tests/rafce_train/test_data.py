@@ -237,7 +237,8 @@ def test_files_that_break_the_contract_are_refused(tmp_path, kind, change, messa
 
 def test_absent_and_broken_folders_are_refused(tmp_path):
     with pytest.raises(
-        DatasetError, match=r"nowhere: expected a dataset folder \(make one with `rafce build`\)"
+        DatasetError,
+        match=r"nowhere: expected a dataset folder \(make one with `rafce build` or `rafce import`\)",
     ):
         read_data(tmp_path / "nowhere")
     folder = write_dataset(tmp_path / "data")
@@ -303,7 +304,9 @@ def test_images_that_are_nowhere_are_an_image_error(tmp_path):
         find_images(data)
     with pytest.raises(ImageError, match="gone: expected a folder of images, found none; --images DIR"):
         find_images(data, tmp_path / "gone")
-    with pytest.raises(ImageError, match="built from labels alone; expected --images DIR"):
+    with pytest.raises(
+        ImageError, match=r"made without images; expected --images DIR, the folder of a\.jpg and"
+    ):
         find_images(read_data(write_dataset(tmp_path / "labels")))
 
 

@@ -10,6 +10,7 @@ from scipy import stats
 from sklearn import metrics as sk
 
 from rafce_train import metrics
+from rafce_train.resampling import image_resamples
 
 K, A = 4, 3
 EMOTIONS = ("glad", "cross", "calm", "sad")
@@ -66,7 +67,7 @@ def test_an_emotion_without_images_has_no_figures():
     emotion_N, probability_NK, _, _ = predictions(0)
     absent = metrics.emotion_metrics(EMOTIONS, emotion_N, probability_NK)["emotions"][-1]
     nothing = {"value": None, "ci_low": None, "ci_high": None}
-    assert absent == {"emotion": "sad", "support": 0, "recall": nothing, "f1": nothing}
+    assert absent == {"emotion": "sad", "support": 0, "groups": None, "recall": nothing, "f1": nothing}
 
 
 def test_uar_interval_equals_the_binomial_bootstrap():
@@ -84,12 +85,12 @@ def test_uar_interval_equals_the_binomial_bootstrap():
 @given(st.lists(st.integers(0, 3), min_size=1, max_size=40).map(np.array))
 @settings(max_examples=30, deadline=None)
 def test_resamples_keep_the_size_of_every_stratum(stratum_N):
-    for times_N in metrics.resamples(stratum_N, 5):
+    for times_N in image_resamples(stratum_N, 5):
         np.testing.assert_array_equal(np.bincount(stratum_N, weights=times_N), np.bincount(stratum_N))
 
 
 def test_resamples_draw_every_image_equally_often():
-    times = sum(metrics.resamples(np.array([0, 1, 0, 0, 1]), 20_000))
+    times = sum(image_resamples(np.array([0, 1, 0, 0, 1]), 20_000))
     assert np.abs(times / 20_000 - 1).max() < 0.03
 
 

@@ -125,7 +125,7 @@ def runs(dataset, tmp_path_factory) -> list[Path]:
     """Ten systems, two seeds each."""
     root = tmp_path_factory.mktemp("comparison") / "runs"
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("rafce_train.metrics.N_RESAMPLES", 100)  # the intervals of single runs: quicker
+        patch.setattr("rafce_train.resampling.N_RESAMPLES", 100)  # the intervals of single runs: quicker
         return [
             write_run(root / f"{'-'.join(system)}-{seed}", dataset, *system, seed=seed)
             for seed in (0, 1)

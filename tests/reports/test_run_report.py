@@ -278,7 +278,7 @@ def test_faces_are_shown_only_where_asked_for(copied, faces):
 
 
 def test_faces_are_looked_for_where_the_dataset_says(copied, faces, dataset, tmp_path):
-    with pytest.raises(ImageError, match=r"built from labels alone; expected --images DIR"):
+    with pytest.raises(ImageError, match=r"made without images; expected --images DIR"):
         find_faces(copied)
     moved = tmp_path / "moved"
     shutil.copytree(dataset.folder, moved, ignore=shutil.ignore_patterns("reports"))
