@@ -1,6 +1,7 @@
 """How sure a rate is: Wilson intervals, Jeffreys posterior masses, bootstrap over groups (scipy.special only)."""
 
 from collections.abc import Iterator
+from math import prod
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -74,7 +75,9 @@ def resample_groups(ratios_G: Ratios, draws: int = DRAWS, seed: int = 0) -> Rati
     Draw for draw the sums over `default_rng(seed).integers(G, size=G)`, the same groups in all elements.
     """
     n_groups, *shape = ratios_G.numerator.shape
-    flat = np.concatenate([table.reshape(n_groups, -1) for table in ratios_G], axis=1, dtype=np.float64)
+    flat = np.concatenate(
+        [table.reshape(n_groups, prod(shape)) for table in ratios_G], axis=1, dtype=np.float64
+    )
     sums = np.concatenate([weight_DG @ flat for weight_DG in group_weights(n_groups, draws, seed)])
     return Ratios(*(half.reshape(draws, *shape) for half in np.split(sums, 2, axis=1)))
 
@@ -82,10 +85,10 @@ def resample_groups(ratios_G: Ratios, draws: int = DRAWS, seed: int = 0) -> Rati
 def group_weights(n_groups: int, draws: int = DRAWS, seed: int = 0) -> Iterator[FloatArray]:
     """How often each group is in each draw, in blocks of shape (D, G): memory does not follow the number of draws."""
     random = np.random.default_rng(seed)
-    size = max(1, BLOCK_SIZE // n_groups)
+    size = max(1, BLOCK_SIZE // max(1, n_groups))
     for first in range(0, draws, size):
         n = min(size, draws - first)
-        drawn_DG = random.integers(n_groups, size=(n, n_groups)) + n_groups * np.arange(n)[:, None]
+        drawn_DG = random.integers(max(1, n_groups), size=(n, n_groups)) + n_groups * np.arange(n)[:, None]
         yield np.bincount(drawn_DG.ravel(), minlength=n * n_groups).reshape(n, n_groups).astype(np.float64)
 
 

@@ -79,6 +79,7 @@ def test_a_single_group_has_no_interval():
     assert np.isnan([low[0], high[0]]).all()
     assert not np.isnan([low[1], high[1]]).any()
     assert np.isnan(grouped_ratio_interval([[1]], [[2]])).all()
+    assert np.isnan(grouped_ratio_interval(np.zeros((0, 3)), np.zeros((0, 3)))).all()
 
 
 @pytest.mark.parametrize("n_groups", [2, 5, 30])
