@@ -29,7 +29,7 @@ def short_table3(table3: Printed) -> Table:
         title_justify="left",
         caption_justify="left",
     )
-    table.add_column("system", no_wrap=True)
+    table.add_column("system")  # may wrap: names of many options must not squeeze the figures out
     for group in table3.groups:
         for column in group.columns:
             table.add_column(group.title if column == OURS else "paper", justify="right", no_wrap=True)

@@ -136,12 +136,18 @@ def in_words(tests: pd.DataFrame, measure: str) -> list[str]:
     if len(sure) > MAX_SENTENCES:
         sentences.append(f"{len(sure) - MAX_SENTENCES} more differences are beyond noise: see below.")
     if noise:
-        which = f"The other {len(noise)} differences are" if sure else "Every difference is"
         sentences.append(
-            f"{which} inside noise; the largest of them, {noise[0].system} less {noise[0].other}, is "
-            f"{signed(noise[0].difference)} points ({interval(noise[0].low, noise[0].high)})."
+            f"{_the_rest(len(noise), bool(sure))} inside noise; the largest, "
+            f"{noise[0].system} less {noise[0].other}, is {signed(noise[0].difference)} points "
+            f"({interval(noise[0].low, noise[0].high)})."
         )
     return sentences
+
+
+def _the_rest(n: int, some_are_sure: bool) -> str:
+    if not some_are_sure:
+        return "Every difference is"
+    return "The other difference is" if n == 1 else f"The other {n} differences are"
 
 
 def signed(points: float) -> str:

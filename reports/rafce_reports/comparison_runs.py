@@ -112,13 +112,16 @@ def common_options(systems: Sequence[System]) -> dict[str, Any]:
 def _name(run: Run, others: Sequence[Run]) -> str:
     """Method, statistics, alignment if it is not the paper's, and what else sets it apart: "mml (wild, bayes)"."""
     alike = [other.options for other in others if _short_name(other) == _short_name(run)]
-    apart = [
-        f"{name}={_shown(value)}"
-        for name, value in run.options.items()
-        if any(options.get(name) != value for options in alike)
-    ]
+    # runs of an older release may lack options: that tells two systems apart only where nothing else does
+    both_have = [name for name in run.options if all(name in options for options in alike)]
+    names = _apart(run, both_have, alike) or _apart(run, list(run.options), alike)
+    apart = [f"{name}={_shown(run.options[name])}" for name in names]
     method, parts = _short_name(run)
     return f"{method} ({', '.join([*parts, *apart])})" if parts or apart else method
+
+
+def _apart(run: Run, names: Sequence[str], alike: Sequence[dict[str, Any]]) -> list[str]:
+    return [name for name in names if any(options.get(name) != run.options[name] for options in alike)]
 
 
 def _short_name(run: Run) -> tuple[str, tuple[str, ...]]:

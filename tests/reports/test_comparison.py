@@ -15,7 +15,7 @@ from scipy.stats import binomtest
 from rafce.dataset import Dataset
 from rafce.errors import ConfigError, OutputError, TrainingError
 from rafce.paired import holm
-from rafce.schema import emotion_slug, metadata
+from rafce.schema import au_column, emotion_slug, metadata
 from rafce_reports.comparison import compare_runs
 from rafce_reports.comparison_report import check_place, write_comparison
 from rafce_reports.comparison_runs import read_systems
@@ -70,14 +70,14 @@ def write_history(folder: Path, method: str, terms: tuple[str, ...], seed: int) 
 
 def write_predictions(folder: Path, dataset, method: str, terms: tuple[str, ...], seed: int) -> None:
     rng = np.random.default_rng([8, seed, *map(ord, folder.name)])
-    rows_N = np.flatnonzero(dataset.partitions() == "test")
-    emotion_N, active_NA = dataset.emotion_ids()[rows_N], dataset.au_matrix()[0][rows_N].astype(float)
-    probability_NK = rng.random((len(rows_N), len(dataset.emotions)))
-    probability_NK[np.arange(len(rows_N)), emotion_N] += rng.random(len(rows_N)) < SKILL[method]
+    test = pq.read_table(dataset.folder / "samples.parquet").to_pandas().query("partition == 'test'")
+    emotion_N, names = test["emotion_id"].to_numpy(np.int64), test["image"].tolist()
+    active_NA = test[[au_column(au) for au in dataset.aus]].to_numpy(float)
+    probability_NK = rng.random((len(names), len(dataset.emotions)))
+    probability_NK[np.arange(len(names)), emotion_N] += rng.random(len(names)) < SKILL[method]
     probability_NK /= probability_NK.sum(1, keepdims=True)
     au_NA = np.clip(0.3 * active_NA + 0.7 * rng.random(active_NA.shape), 0, 1).astype(np.float32)
     learns_aus = "au" in terms
-    names = [dataset.samples["image"][int(row)].as_py() for row in rows_N]
     predicted_N = probability_NK.argmax(1)
     columns = {
         "image": names,
@@ -309,6 +309,17 @@ def test_options_that_set_alike_systems_apart_are_in_their_names(dataset, tmp_pa
         "stl (epochs=9)",
         "mml (wild)",
     ]
+
+
+def test_an_option_that_an_older_run_lacks_is_named_only_where_nothing_else_differs(dataset, tmp_path):
+    old = write_run(tmp_path / "old", dataset, "mml")
+    new = write_run(tmp_path / "new", dataset, "mml", patience=0)
+    other = write_run(tmp_path / "other", dataset, "mml", epochs=9, patience=0)
+    assert [system.name for system in read_systems([old, other])] == [
+        "mml (wild, epochs=4)",
+        "mml (wild, epochs=9)",
+    ]
+    assert [system.name for system in read_systems([old, new])] == ["mml (wild)", "mml (wild, patience=0)"]
 
 
 def replace_file(folder: Path, name: str, old: str, new: str) -> None:
