@@ -64,6 +64,26 @@ def make_plan(
     return Plan(tuple({run.name: run for run in planned}.values()), left_out)
 
 
+def without_lab(plan: Plan) -> Plan:
+    """The plan for a dataset that has no laboratory table: every system that needs one is left out, and said to be.
+
+    ConfigError when fewer than two systems are left.
+    """
+    needing = {run.name: needs_lab(run.config) for run in plan.runs}
+    runs = tuple(run for run in plan.runs if not needing[run.name])
+    systems = {name.rpartition("-")[0]: needs for name, needs in needing.items()}
+    left_out = tuple(f"{name}: the dataset has no laboratory table" for name in systems if systems[name])
+    if left_out and len(systems) - len(left_out) < 2:
+        raise ConfigError("\n".join(("expected at least two systems to compare", *plan.left_out, *left_out)))
+    return Plan(runs, plan.left_out + left_out)
+
+
+def needs_lab(config: Config) -> bool:
+    """Whether a run needs the laboratory table."""
+    method = find_method(config.method, config.with_alignment)
+    return "dm" in method.terms or (method.uses_statistics and config.statistics == "lab")
+
+
 def relative_cost(config: Config) -> float:
     """How long an iteration takes, in passes through the network."""
     return PLAIN_PASSES + (METHODS[config.method].passes - PLAIN_PASSES) / config.meta_every

@@ -5,7 +5,7 @@ import pytest
 from rafce.errors import ConfigError
 from rafce_train.config import Config
 from rafce_train.gradnorm import GRADNORM_PASSES
-from rafce_train.plan import make_plan, n_epochs, relative_cost
+from rafce_train.plan import make_plan, n_epochs, relative_cost, without_lab
 
 SIX = ("stl", "mtl", "am", "mal", "mal2", "mml")
 
@@ -77,6 +77,23 @@ def test_with_alignment_the_cited_methods_use_statistics_and_the_papers_stay_wha
     assert configs["am"] == Config(method="am", statistics="lab", rho_align=(0.3,))
     assert configs["uncertainty"] == Config(method="uncertainty", **aligned)
     assert configs["dtp"] == Config(method="dtp", rho_align=(0.3,), **aligned)
+
+
+def test_without_a_laboratory_table_the_systems_that_need_one_are_left_out_and_named():
+    plan = without_lab(make_plan({}, ("stl", "am", "dm"), ("wild", "lab"), ("paper",), 2))
+    assert [run.name for run in plan.runs] == [
+        f"{name}-{seed}" for seed in (0, 1) for name in ("stl-none-none", "am-wild-paper")
+    ]
+    assert plan.left_out == (
+        "am-lab-paper: the dataset has no laboratory table",
+        "dm-none-none: the dataset has no laboratory table",
+    )
+    with pytest.raises(
+        ConfigError, match="at least two systems to compare\nam-lab-paper: the dataset has no"
+    ):
+        without_lab(make_plan({}, ("stl", "am"), ("lab",), ("paper",), 1))
+    plain = make_plan({}, ("stl", "mtl"), ("lab",), ("paper",), 1)
+    assert without_lab(plain) == plain
 
 
 def test_options_that_are_not_allowed_are_named():

@@ -76,13 +76,28 @@ def test_emotions_with_no_observed_au_are_named():
     assert PRIORS["wild", "bayes"](STATISTICS, LAB_OBSERVED_KA).silent(emotions) == ()
 
 
-@pytest.mark.parametrize("which", ["wild", "lab"])
-def test_statistics_that_observe_nothing_are_refused(which):
+def test_statistics_that_observe_nothing_are_refused():
     nothing = np.zeros((3, 2), bool)
     with pytest.raises(ConfigError, match="expected at least one AU observed in some emotion, found none"):
-        PRIORS[which, "paper"](replace(STATISTICS, observed_KA=nothing), nothing)
-    with pytest.raises(ConfigError, match="expected at least one AU observed in some emotion, found none"):
+        PRIORS["wild", "paper"](replace(STATISTICS, observed_KA=nothing), nothing)
+    with pytest.raises(ConfigError, match="--statistics lab: expected a laboratory table of the dataset's"):
+        PRIORS["lab", "paper"](STATISTICS, nothing)
+    with pytest.raises(ConfigError, match="--method dm: expected a laboratory table of the dataset's"):
         matching_prior(np.zeros((3, 2)))
+
+
+@pytest.mark.parametrize("alignment", ["paper", "bayes"])
+def test_an_au_that_is_known_nowhere_gets_no_gradient_and_one_unknown_in_an_emotion_is_named(alignment):
+    n_KA = np.array([[10, 0, 4], [10, 0, 0], [5, 0, 5]])
+    count_KA = np.array([[9, 0, 2], [3, 0, 0], [0, 0, 5]])
+    statistics = Statistics(np.array([10, 10, 5]), n_KA, count_KA, count_KA > 0)
+    prior = PRIORS["wild", alignment](statistics, np.zeros((3, 3), bool)).to(torch.zeros(1))
+    au_logits_BA = torch.randn(4, 3, requires_grad=True)
+    prior.matching_loss(torch.randn(4, 3), au_logits_BA).sum().backward()
+    assert au_logits_BA.grad is not None
+    assert (au_logits_BA.grad.abs().sum(0) > 1e-6).tolist() == [True, False, True]
+    named = ["statistics: AU45 known in no image of b: taken as not observed in it"]
+    assert prior.notes(["a", "b", "c"], [1, 12, 45]) == (named if alignment == "paper" else [])
 
 
 def test_laboratory_statistics_have_no_bayes_prior():

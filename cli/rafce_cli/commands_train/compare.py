@@ -82,7 +82,8 @@ def compare(places: tuple[Path, ...], out: Path, as_json: bool, **given: Any) ->
     Makes Table 2, Table 3, Figure 5, paired tests and comparison.html in comparison/; the runs live in
     comparison/runs/METHOD-STATISTICS-ALIGNMENT-SEED, with none-none where a method uses no statistics. A run that is
     there with the same options and dataset is reused, one that was interrupted goes on: after any end, the same
-    command again finishes the work. Lab statistics with --alignment bayes are left out.
+    command again finishes the work. Lab statistics with --alignment bayes are left out, and all that needs lab
+    statistics where DATASET has none.
 
     All options of `rafce-train run` hold for every run whose method they concern.
 
@@ -117,10 +118,10 @@ def _trained(chosen: dict[str, Any], dataset: str | None, out: Path) -> Any:
     from rafce_cli.comparison_screen import make_screen
     from rafce_reports.comparison import compare_runs
     from rafce_reports.run_report import REPORT, write_run_report
-    from rafce_train.compare import carry_out
+    from rafce_train.compare import carry_out, possible
     from rafce_train.run import Stopped
 
-    plan = _plan(chosen, dataset)
+    plan = possible(_plan(chosen, dataset))
     try:
         with make_screen() as screen:
             runs = carry_out(plan, out / "runs", screen)
