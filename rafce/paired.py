@@ -1,7 +1,8 @@
 """How sure a difference between two systems is that judged the same images, each by one or several trained nets.
 
 Two things are noise: which images were drawn, and how training happened to go. McNemar's test takes the nets as given
-and asks about the images; the bootstrap draws images and nets anew.
+and asks about the images; the bootstrap draws images and nets anew. Where images of a group (a video, a subject) depend
+on each other, groups take their place: what is summed over a group's images is one difference, and groups are drawn.
 """
 
 from collections.abc import Iterator, Sequence
@@ -13,7 +14,7 @@ import numpy.typing as npt
 from scipy.special import ndtr
 from scipy.stats import binom
 
-# N images, P nets, S nets of one system, R resamples (C of them at a time), M tests
+# N images, G groups of them, P nets, S nets of one system, R resamples (C of them at a time), M tests, X any figures
 IntArray = npt.NDArray[np.int64]
 FloatArray = npt.NDArray[np.float64]
 Reals = npt.NDArray[Any]
@@ -48,13 +49,14 @@ def mcnemar(difference_N: IntArray) -> float:
 
     Under it the sum of the differences is distributed as Σ ± |d_n| with fair signs. For one net each that is McNemar's
     exact test, `binomtest(only_a, only_a + only_b)`; for several, an image still counts once, whatever their number.
+    Given the sums over groups it is the permutation test that flips the signs of whole groups.
     """
     size_N = np.abs(difference_N)
     pmf = np.ones(1)  # of the sum of the positive ones: 0 … Σ |d_n|
     for size, n in zip(*np.unique(size_N[size_N > 0], return_counts=True), strict=True):
-        of_size = np.zeros(size * n + 1)
-        of_size[::size] = binom.pmf(np.arange(n + 1), n, 0.5)
-        pmf = np.convolve(pmf, of_size)
+        before, pmf = pmf, np.zeros(len(pmf) + size * n)
+        for k, probability in enumerate(binom.pmf(np.arange(n + 1), n, 0.5)):
+            pmf[size * k : size * k + len(before)] += probability * before
     total = 2 * np.arange(len(pmf)) - size_N.sum()
     return float(min(pmf[np.abs(total) >= abs(difference_N.sum())].sum(), 1.0))
 
@@ -89,6 +91,28 @@ def resampled_sums(value_NP: Reals, stratum_N: IntArray) -> FloatArray:
     return np.concatenate([weight_CN @ value_NP for weight_CN in resample_weights(stratum_N)])
 
 
+def group_sums(value_NX: Reals, group_N: IntArray) -> Reals:
+    """The sum over each group's images, shape (G, ...); groups are numbered from 0."""
+    sums_GX = np.zeros((int(group_N.max()) + 1, *value_NX.shape[1:]), np.result_type(value_NX, np.int64))
+    np.add.at(sums_GX, group_N, value_NX)
+    return sums_GX
+
+
+def resampled_ratios(numerator_GX: Reals, denominator_GX: Reals) -> FloatArray:
+    """Σ numerator / Σ denominator over the groups of every resample, shape (R, ...), which both shapes broadcast to.
+
+    Where a resample has nothing to divide by it is the ratio of all groups. The resamples are always the same.
+    """
+    drawn_RX = np.concatenate(
+        [
+            _ratio(np.tensordot(weight_CG, numerator_GX, 1), np.tensordot(weight_CG, denominator_GX, 1))
+            for weight_CG in resample_weights(np.zeros(len(numerator_GX), np.int64))
+        ]
+    )
+    value_X = _ratio(numerator_GX.sum(0), denominator_GX.sum(0))
+    return np.where(np.isnan(drawn_RX), value_X, drawn_RX)
+
+
 def mean_of_nets(figure_RS: FloatArray, seeds: Sequence[int]) -> FloatArray:
     """The mean figure of a system's nets, these drawn anew in every resample, shape (R,).
 
@@ -113,3 +137,11 @@ def _drawn(random: np.random.Generator, n: int) -> IntArray:
     """How often each of n is among n - 1 draws, shape (C, n)."""
     drawn = random.integers(n, size=(CHUNK, n - 1)) + n * np.arange(CHUNK)[:, None]
     return np.bincount(drawn.ravel(), minlength=CHUNK * n).reshape(CHUNK, n)
+
+
+def _ratio(numerator_X: Reals, denominator_X: Reals) -> FloatArray:
+    shape = np.broadcast_shapes(numerator_X.shape, denominator_X.shape)
+    ratio_X: FloatArray = np.divide(
+        numerator_X, denominator_X, out=np.full(shape, np.nan), where=denominator_X > 0
+    )
+    return ratio_X

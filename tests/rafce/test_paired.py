@@ -11,11 +11,13 @@ from scipy.stats import binomtest
 from rafce.paired import (
     N_RESAMPLES,
     difference,
+    group_sums,
     holm,
     mcnemar,
     mean_of_nets,
     net_difference,
     resample_weights,
+    resampled_ratios,
     resampled_sums,
 )
 
@@ -141,3 +143,48 @@ def test_intervals_cover_the_true_difference_with_noise_from_images_and_training
         found = difference(a - b, a_R, b_R)
         covered += found.ci_low <= 0 <= found.ci_high
     assert covered >= 0.88 * trials
+
+
+# --- groups ---
+
+
+def test_signs_of_whole_groups_are_flipped_together():
+    difference_N, group_N = np.array([1, 1, 1, 0, -1, 1, 1, -1, -1]), np.array([0, 0, 0, 1, 1, 2, 2, 3, 3])
+    sums = [3, -1, 2, -2]
+    flipped = [abs(np.dot(signs, sums)) for signs in product([-1, 1], repeat=4)]
+    found = mcnemar(group_sums(difference_N, group_N))
+    assert found == pytest.approx(np.mean(np.array(flipped) >= abs(sum(sums))), rel=1e-12)
+    assert mcnemar(group_sums(difference_N, np.arange(9))) == mcnemar(difference_N)
+
+
+def test_large_sums_over_many_groups_agree_with_random_flips():
+    rng = np.random.default_rng(6)
+    sum_G = rng.integers(-300, 350, 60)
+    flipped_R = np.abs(rng.choice([-1, 1], (40_000, 60)) @ sum_G)
+    assert mcnemar(sum_G) == pytest.approx(np.mean(flipped_R >= abs(sum_G.sum())), abs=0.01)
+
+
+def test_copies_of_an_image_in_its_group_make_no_difference_surer():
+    rng = np.random.default_rng(7)
+    right_a_N1, right_b_N1 = rng.random((40, 1)) < 0.7, rng.random((40, 1)) < 0.5
+    once_N = net_difference(right_a_N1, right_b_N1)
+    copied_N = net_difference(right_a_N1.repeat(9, 0), right_b_N1.repeat(9, 0))
+    group_N = np.arange(40).repeat(9)
+    assert mcnemar(group_sums(copied_N, group_N)) == pytest.approx(mcnemar(once_N), rel=1e-9)
+    assert mcnemar(copied_N) < mcnemar(once_N) / 100
+
+
+def test_resampled_ratios_equal_a_loop_over_the_resamples():
+    rng = np.random.default_rng(8)
+    n_G3 = rng.integers(0, 4, (6, 3)) * (rng.random((6, 3)) < 0.4)
+    n_G3[0, 2], n_G3[1:, 2] = 3, 0  # one group alone has the third: most resamples miss it
+    right_G3 = rng.binomial(n_G3, 0.6)
+    weight_RG = np.concatenate(list(resample_weights(np.zeros(6, np.int64))))
+    found_R3 = resampled_ratios(right_G3, n_G3)
+    assert found_R3.shape == (N_RESAMPLES, 3)
+    for weight_G, found_3 in zip(weight_RG, found_R3, strict=True):
+        for i in range(3):
+            n = sum(weight_G * n_G3[:, i])
+            value = right_G3[:, i].sum() / n_G3[:, i].sum()
+            expected = sum(weight_G * right_G3[:, i]) / n if n else value
+            assert found_3[i] == pytest.approx(expected)
