@@ -8,10 +8,9 @@ import pandas as pd
 from scipy.special import gammaln, ndtri
 
 from rafce.intervals import wilson
-from rafce.statistics import Counts
+from rafce.statistics import Counts, PairCounts
 
-# N images, E emotions, A action units, S inactive and active, X possible counts of an emotion's active images
-BoolArray = npt.NDArray[np.bool_]
+# E emotions, A action units, S inactive and active, X possible counts of an emotion's active images
 IntArray = npt.NDArray[np.int64]
 FloatArray = npt.NDArray[np.float64]
 
@@ -167,13 +166,7 @@ def _strength(table: pd.DataFrame) -> FloatArray:
     return np.select([for_emotion, against], [table["ci_low"], table["ci_high"]], default=0.0)
 
 
-def cooccurrence(
-    emotion_N: IntArray,
-    active_NA: BoolArray,
-    known_NA: BoolArray,
-    emotions: Sequence[str],
-    aus: Sequence[int],
-) -> pd.DataFrame:
+def cooccurrence(counts: PairCounts, emotions: Sequence[str], aus: Sequence[int]) -> pd.DataFrame:
     """How often two AUs are active together, a row per emotion and pair of AUs (au_1 before au_2).
 
     `n` images of the emotion know both AUs; `active_1`, `active_2` and `count` of them have the one, the other and
@@ -181,29 +174,17 @@ def cooccurrence(
     independent AUs would give. `phi` is their correlation; `log_odds` with its 95 % interval says how sure it is
     that they go together. NaN where n is 0, and where an AU is active always or never.
     """
-    pairs = np.triu_indices(len(aus), k=1)
-    tables = []
-    for id_, emotion in enumerate(emotions):
-        member_N = emotion_N == id_
-        table = _pair_counts(active_NA[member_N] & known_NA[member_N], known_NA[member_N], pairs)
-        tables.append(
-            table.assign(emotion=emotion, au_1=np.array(aus)[pairs[0]], au_2=np.array(aus)[pairs[1]])
-        )
-    return _joint_rates(pd.concat(tables, ignore_index=True))[PAIR_COLUMNS]
-
-
-def _pair_counts(active_NA: BoolArray, known_NA: BoolArray, pairs: tuple[IntArray, IntArray]) -> pd.DataFrame:
-    """Of each pair, the images that know both, that have both active, the first and the second."""
-    active, known = active_NA.astype(np.int64), known_NA.astype(np.int64)
-    one_AA = active.T @ known
-    return pd.DataFrame(
-        {
-            "n": (known.T @ known)[pairs],
-            "active_1": one_AA[pairs],
-            "active_2": one_AA.T[pairs],
-            "count": (active.T @ active)[pairs],
-        }
-    )
+    one, other = np.triu_indices(len(aus), k=1)
+    table = {
+        "emotion": np.repeat(np.array(emotions, object), len(one)),
+        "au_1": np.tile(np.array(aus)[one], len(emotions)),
+        "au_2": np.tile(np.array(aus)[other], len(emotions)),
+        "n": counts.known_EAA[:, one, other].ravel(),
+        "active_1": counts.first_EAA[:, one, other].ravel(),
+        "active_2": counts.first_EAA[:, other, one].ravel(),
+        "count": counts.active_EAA[:, one, other].ravel(),
+    }
+    return _joint_rates(pd.DataFrame(table))[PAIR_COLUMNS]
 
 
 def _joint_rates(table: pd.DataFrame) -> pd.DataFrame:

@@ -1,6 +1,7 @@
 """How far the true AUs alone tell the emotion: classifiers counted on one part of a dataset, tested on another."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from functools import partial
 from typing import NamedTuple
 
 import numpy as np
@@ -8,10 +9,12 @@ import numpy.typing as npt
 import pandas as pd
 
 from rafce.intervals import wilson
+from rafce.parts import Chunk, Grid, au_tables
 from rafce.schema import CATEGORIES
-from rafce.statistics import Counts, category_index, count, frequency
+from rafce.statistics import Counts, category_index, frequency
+from rafce.streaming import Kernel, add
 
-# N images, E emotions, A action units
+# N images, E emotions, A action units, G classifiers
 BoolArray = npt.NDArray[np.bool_]
 IntArray = npt.NDArray[np.int64]
 FloatArray = npt.NDArray[np.float64]
@@ -32,6 +35,14 @@ class Fitted(NamedTuple):
     n_E: IntArray
 
 
+class Outcome(NamedTuple):
+    """Test images per emotion; of these, by classifier, how many it names right, and all that it finds a tie in."""
+
+    n_E: IntArray
+    correct_GE: IntArray
+    ties_G: IntArray
+
+
 class Trial(NamedTuple):
     """The outcome on the test images: a row a classifier, and a row per classifier and emotion."""
 
@@ -39,8 +50,36 @@ class Trial(NamedTuple):
     recall: pd.DataFrame
 
 
-def try_classifiers(fit: Images, test: Images, emotions: Sequence[str]) -> Trial:
-    """Count on `fit`, predict the most probable emotion of `test` (the lowest id on ties), for all of CLASSIFIERS.
+def outcome_on(known: Fitted, test: Images) -> Outcome:
+    """What all of CLASSIFIERS make of test images: each names the most probable emotion, the lowest id on ties."""
+    n_emotions = len(known.n_E)
+    scores = [score(known, test) for score in CLASSIFIERS.values()]
+    right = [test.emotion_N[scores_NE.argmax(1) == test.emotion_N] for scores_NE in scores]
+    return Outcome(
+        np.bincount(test.emotion_N, minlength=n_emotions),
+        np.stack([np.bincount(emotion_N, minlength=n_emotions) for emotion_N in right]),
+        np.array([_n_ties(scores_NE) for scores_NE in scores]),
+    )
+
+
+def outcome_kernel(known: Fitted, partition: str) -> Kernel[Outcome]:
+    """A kernel for `rafce.streaming` that gives the outcome on the images of a partition."""
+    return partial(_count_outcomes, known, partition)
+
+
+def _count_outcomes(known: Fitted, partition: str, chunks: Iterable[Chunk], grid: Grid) -> Outcome:
+    _, n_emotions, n_aus = grid.shape
+    nothing = np.zeros((0, n_aus), np.bool_)
+    total = outcome_on(known, Images(np.zeros(0, np.int64), nothing, nothing))
+    for chunk in chunks:
+        inside_N = chunk.class_N // n_emotions == grid.partitions.index(partition)
+        tables = (table_NA[inside_N] for table_NA in au_tables(chunk, n_aus))
+        total = add(total, outcome_on(known, Images(chunk.class_N[inside_N] % n_emotions, *tables)))
+    return total
+
+
+def trial_of(known: Fitted, outcome: Outcome, emotions: Sequence[str]) -> Trial:
+    """An outcome as tables.
 
     `summary`: classifier, n_fit, n (test images), correct, accuracy with Wilson's 95 % interval, uar with interval,
     n_emotions (those that have test images), ties (test images whose best emotion is not the only best: their
@@ -49,20 +88,16 @@ def try_classifiers(fit: Images, test: Images, emotions: Sequence[str]) -> Trial
     recall of a few images is 0 or 1. `recall`: classifier, emotion, n, correct, recall with Wilson's interval.
     NaN where n is 0.
     """
-    known = fitted(fit, len(emotions))
-    scores = {name: score(known, test) for name, score in CLASSIFIERS.items()}
-    recall = pd.concat(
-        [_recall(name, scores_NE.argmax(1), test.emotion_N, emotions) for name, scores_NE in scores.items()],
-        ignore_index=True,
-    )
-    rows = [_summary(name, recall[recall["classifier"] == name], scores[name]) for name in CLASSIFIERS]
-    return Trial(pd.DataFrame(rows).assign(n_fit=len(fit.emotion_N))[SUMMARY_COLUMNS], recall)
-
-
-def fitted(images: Images, n_emotions: int) -> Fitted:
-    """Count AUs and images per emotion."""
-    counts = count(*images, n_emotions)
-    return Fitted(counts, np.bincount(images.emotion_N, minlength=n_emotions))
+    recall = [
+        _recall(name, correct_E, outcome.n_E, emotions)
+        for name, correct_E in zip(CLASSIFIERS, outcome.correct_GE, strict=True)
+    ]
+    rows = [
+        {**_summary(name, table), "ties": ties}
+        for name, table, ties in zip(CLASSIFIERS, recall, outcome.ties_G.tolist(), strict=True)
+    ]
+    summary = pd.DataFrame(rows).assign(n_fit=known.n_E.sum())
+    return Trial(summary[SUMMARY_COLUMNS], pd.concat(recall, ignore_index=True))
 
 
 def equation_7(known: Fitted, test: Images) -> FloatArray:
@@ -72,8 +107,8 @@ def equation_7(known: Fitted, test: Images) -> FloatArray:
     """
     observed_EA = category_index(known.counts) < CATEGORIES.index("unobserved")
     p_EA = np.where(observed_EA, np.nan_to_num(frequency(known.counts)), 0)
-    matched_NE = (test.active_NA & test.known_NA).astype(float) @ p_EA.T
-    possible_NE = test.known_NA.astype(float) @ p_EA.T
+    matched_NE = _weighed(test.active_NA & test.known_NA, p_EA)
+    possible_NE = _weighed(test.known_NA, p_EA)
     scores_NE: FloatArray = np.divide(
         matched_NE, possible_NE, out=np.zeros_like(matched_NE), where=possible_NE > 0
     )
@@ -87,10 +122,7 @@ def naive_bayes_uniform(known: Fitted, test: Images) -> FloatArray:
     """
     p_EA = (known.counts.active_EA + 1) / (known.counts.known_EA + 2)
     active_NA, inactive_NA = test.active_NA & test.known_NA, ~test.active_NA & test.known_NA
-    scores_NE: FloatArray = (
-        active_NA.astype(float) @ np.log(p_EA).T + inactive_NA.astype(float) @ np.log(1 - p_EA).T
-    )
-    return scores_NE
+    return _weighed(active_NA, np.log(p_EA)) + _weighed(inactive_NA, np.log(1 - p_EA))
 
 
 def naive_bayes_class(known: Fitted, test: Images) -> FloatArray:
@@ -118,22 +150,32 @@ SUMMARY_COLUMNS = [
 ]
 
 
-def _recall(name: str, predicted_N: IntArray, emotion_N: IntArray, emotions: Sequence[str]) -> pd.DataFrame:
-    n_E = np.bincount(emotion_N, minlength=len(emotions))
-    correct_E = np.bincount(emotion_N[predicted_N == emotion_N], minlength=len(emotions))
+def _weighed(table_NA: BoolArray, weight_EA: FloatArray) -> FloatArray:
+    """The sum of the weights of each image's AUs, shape (N, E)."""
+    # not by BLAS: there the last digit of an image's sum, and so a tie, depends on what images stand beside it
+    weighed_NE: FloatArray = np.einsum("na,ea->ne", table_NA.astype(np.float64), weight_EA)
+    return weighed_NE
+
+
+def _n_ties(scores_NE: FloatArray) -> int:
+    """How many images have a best emotion that is not the only best."""
+    best_N = scores_NE.max(1, keepdims=True)
+    return int(((scores_NE == best_N).sum(1) > 1).sum())
+
+
+def _recall(name: str, correct_E: IntArray, n_E: IntArray, emotions: Sequence[str]) -> pd.DataFrame:
     low, high = wilson(correct_E, n_E)
     rate = np.divide(correct_E, n_E, out=np.full(len(emotions), np.nan), where=n_E > 0)
     table = {"classifier": name, "emotion": emotions, "n": n_E, "correct": correct_E, "recall": rate}
     return pd.DataFrame({**table, "ci_low": low, "ci_high": high})
 
 
-def _summary(name: str, recall: pd.DataFrame, scores_NE: FloatArray) -> dict[str, object]:
+def _summary(name: str, recall: pd.DataFrame) -> dict[str, object]:
     n, correct = int(recall["n"].sum()), int(recall["correct"].sum())
     low, high = wilson(correct, n)
     uar, uar_low, uar_high = mean_with_interval(
         recall[recall["n"] > 0][["recall", "ci_low", "ci_high"]].to_numpy()
     )
-    best_N = scores_NE.max(1, keepdims=True)
     return {
         "classifier": name,
         "n": n,
@@ -145,7 +187,6 @@ def _summary(name: str, recall: pd.DataFrame, scores_NE: FloatArray) -> dict[str
         "uar_low": uar_low,
         "uar_high": uar_high,
         "n_emotions": int((recall["n"] > 0).sum()),
-        "ties": int(((scores_NE == best_N).sum(1) > 1).sum()),
     }
 
 

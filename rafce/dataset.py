@@ -1,30 +1,33 @@
 """The dataset folder as a reader sees it: its tables, its vocabulary, its manifest."""
 
 import json
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
 
 from rafce.errors import DatasetError
 from rafce.parquet import read_parquet
-from rafce.schema import Vocabulary, au_column
+from rafce.parts import Chunk, Samples, find_samples, read_rows
+from rafce.schema import Vocabulary, samples_path
 
 MANIFEST = "manifest.json"
 MANIFEST_SCHEMA = "manifest/1"
-TABLES = ("samples", "discarded", "au_statistics", "lab_statistics")
+TABLES = ("discarded", "au_statistics", "lab_statistics")
 
 
 @dataclass(frozen=True)
 class Dataset:
-    """A dataset folder in memory; emotion names and AU numbers come from the files' metadata."""
+    """A dataset folder: its tables in memory, its samples, which may be larger than that, found but not read.
+
+    Emotion names and AU numbers come from the files' metadata.
+    """
 
     folder: Path
     manifest: dict[str, Any]
-    samples: pa.Table
+    samples: Samples
     discarded: pa.Table
     au_statistics: pa.Table
     lab_statistics: pa.Table
@@ -40,24 +43,25 @@ class Dataset:
         """The AU numbers in the order of their columns."""
         return self.words.aus
 
-    def emotion_ids(self) -> npt.NDArray[np.int64]:
-        """The emotion id of each sample, shape (N,)."""
-        return np.asarray(self.samples["emotion_id"].to_numpy(), np.int64)
+    @property
+    def n_images(self) -> int:
+        """How many samples it has."""
+        return self.samples.n_rows
 
-    def partitions(self) -> npt.NDArray[np.object_]:
-        """The partition of each sample, shape (N,)."""
-        return np.array(self.samples["partition"].to_pylist(), dtype=object)
+    def rows(self, *columns: str) -> Iterator[tuple[Chunk, pa.RecordBatch]]:
+        """All samples in order, some thousands at a time: emotion and AUs as a chunk, beside further columns.
 
-    def au_matrix(self) -> tuple[npt.NDArray[np.bool_], npt.NDArray[np.bool_]]:
-        """Active and known, both of shape (N, A) and bool; an unknown AU is not active."""
-        columns = [self.samples[au_column(au)].combine_chunks() for au in self.aus]
-        active = [column.fill_null(False).to_numpy(zero_copy_only=False) for column in columns]
-        known = [column.is_valid().to_numpy(zero_copy_only=False) for column in columns]
-        return np.stack(active, axis=1), np.stack(known, axis=1)
+        DatasetError as `rafce.parts.read_rows`.
+        """
+        for part in self.samples.parts:
+            yield from read_rows(part, self.samples.grid, columns)
 
 
 def read_dataset(folder: Path) -> Dataset:
-    """Read a dataset folder whole; DatasetError when it is absent, incomplete or of another schema version."""
+    """Read a dataset folder, all but its samples.
+
+    DatasetError when it is absent, incomplete or of another schema version, or when its files do not belong together.
+    """
     if not folder.is_dir():
         raise DatasetError(f"{folder}: expected a dataset folder (make one with `rafce build`), found none")
     manifest = read_manifest(folder)
@@ -70,7 +74,7 @@ def read_dataset(folder: Path) -> Dataset:
             )
         words = found
     assert words is not None
-    return Dataset(folder, manifest, **tables, words=words)
+    return Dataset(folder, manifest, find_samples(samples_path(folder), words), **tables, words=words)
 
 
 def read_manifest(folder: Path) -> dict[str, Any]:

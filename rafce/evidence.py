@@ -9,10 +9,10 @@ import numpy.typing as npt
 from rafce.errors import RafceError
 from rafce.reference import LabCell, lab_cells, paper_wild_cells
 from rafce.schema import CATEGORIES
-from rafce.statistics import Counts, category_index, count, frequency
+from rafce.statistics import Counts, PairCounts, category_index, frequency
 from rafce.taxonomy import AUS, COMPOUND_EMOTIONS, COMPOUNDS
 
-# N images, E the fourteen emotions in the paper's order, A action units: the 32 and those that a table adds
+# E the fourteen emotions in the paper's order, A action units: the 32 and those that a table adds
 BoolArray = npt.NDArray[np.bool_]
 IntArray = npt.NDArray[np.int64]
 FloatArray = npt.NDArray[np.float64]
@@ -57,11 +57,14 @@ class Environment(NamedTuple):
 
 
 class Images(NamedTuple):
-    """What a dataset knows beyond frequencies: images per emotion, counts, and how frequencies vary together."""
+    """What a dataset knows beyond frequencies: images per emotion, counts, and how frequencies vary together.
+
+    The covariance is None where pairs of AUs were not counted.
+    """
 
     n_E: IntArray
     counts: Counts
-    covariance_EAA: FloatArray
+    covariance_EAA: FloatArray | None
 
 
 class Evidence(NamedTuple):
@@ -95,30 +98,31 @@ def printed_evidence() -> Evidence:
 
 
 def dataset_evidence(
-    emotion_N: IntArray,
-    active_NA: BoolArray,
-    known_NA: BoolArray,
+    n_E: IntArray,
+    counts: Counts,
+    pairs: PairCounts | None,
     emotions: Sequence[str],
     aus: Sequence[int],
     lab: Sequence[LabCell],
 ) -> Evidence:
     """The wild as a dataset's images have it, the lab as the table in force has it.
 
-    `emotions` and `aus` name the ids in `emotion_N` and the columns of the other two. Emotions beyond the fourteen
-    are left aside. An AU of the lab that the dataset has no column for (AU 11) counts as never active, as the paper
-    has it: RAF-AU's 32 are all that its coders ever saw. NotApplicableError when one of the fourteen emotions or
-    of the 32 AUs is missing, when there is no image or no laboratory table.
+    `emotions` and `aus` name the axes of the counts. Emotions beyond the fourteen are left aside. An AU of the lab
+    that the dataset has no column for (AU 11) counts as never active, as the paper has it: RAF-AU's 32 are all that
+    its coders ever saw. NotApplicableError when one of the fourteen emotions or of the 32 AUs is missing, when there
+    is no image or no laboratory table.
     """
-    _check_applicable(emotions, aus, len(emotion_N), lab)
+    _check_applicable(emotions, aus, int(n_E.sum()), lab)
     all_aus = _all_aus(aus, lab)
     order = [list(emotions).index(emotion) for emotion in COMPOUND_EMOTIONS]
-    position_N = _positions(emotion_N, order, len(emotions))
-    active_NA, known_NA = _spread(active_NA, aus, all_aus, False), _spread(known_NA, aus, all_aus, True)
-    counts = count(position_N, active_NA, known_NA, len(order))
-    n_E = np.bincount(position_N[position_N >= 0], minlength=len(order))
+    n_E, counts = n_E[order], Counts(*(table[order] for table in counts))
+    covariance_EAA = None
+    if pairs is not None:
+        pairs = PairCounts(*(table[order] for table in pairs))
+        covariance_EAA = _wide_covariance(_covariance(n_E, counts, pairs), aus, all_aus)
+    counts = _wide_counts(counts, n_E, aus, all_aus)
     wild = Environment(frequency(counts), category_index(counts))
-    images = Images(n_E, counts, _covariance(position_N, active_NA, known_NA, counts))
-    return Evidence(all_aus, wild, _printed(lab, all_aus), images)
+    return Evidence(all_aus, wild, _printed(lab, all_aus), Images(n_E, counts, covariance_EAA))
 
 
 def _check_applicable(
@@ -153,33 +157,36 @@ def _printed(cells: Sequence[LabCell], aus: tuple[int, ...]) -> Environment:
     return Environment(percent_EA / 100, category_EA)
 
 
-def _positions(emotion_N: IntArray, order: Sequence[int], n_emotions: int) -> IntArray:
-    """Dataset ids turned into positions in the paper's order, -1 for emotions beyond the fourteen."""
-    position = np.full(n_emotions, -1)
-    position[list(order)] = np.arange(len(order))
-    return position[emotion_N]
+def _wide_counts(counts: Counts, n_E: IntArray, aus: Sequence[int], all_aus: Sequence[int]) -> Counts:
+    """The counts among all AUs: one that the dataset has no column for is known to be inactive in every image."""
+    columns = [all_aus.index(au) for au in aus]
+    known_EA = np.tile(n_E[:, None], len(all_aus))
+    active_EA = np.zeros_like(known_EA)
+    known_EA[:, columns], active_EA[:, columns] = counts
+    return Counts(known_EA, active_EA)
 
 
-def _spread(table_NA: BoolArray, aus: Sequence[int], all_aus: Sequence[int], otherwise: bool) -> BoolArray:
-    """The columns of `aus` put among `all_aus`, and `otherwise` in every other column."""
-    wide = np.full((len(table_NA), len(all_aus)), otherwise)
-    wide[:, [list(all_aus).index(au) for au in aus]] = table_NA
-    return wide
+def _wide_covariance(narrow_EAA: FloatArray, aus: Sequence[int], all_aus: Sequence[int]) -> FloatArray:
+    """The covariance among all AUs: 0 for one that the dataset has no column for."""
+    columns = np.array([all_aus.index(au) for au in aus])
+    wide_EAA = np.zeros((len(narrow_EAA), len(all_aus), len(all_aus)))
+    wide_EAA[:, columns[:, None], columns] = narrow_EAA
+    return wide_EAA
 
 
-def _covariance(
-    position_N: IntArray, active_NA: BoolArray, known_NA: BoolArray, counts: Counts
-) -> FloatArray:
+def _covariance(n_E: IntArray, counts: Counts, pairs: PairCounts) -> FloatArray:
     """Covariance of an emotion's frequencies over samples of its images, shape (E, A, A); NaN for a single image.
 
-    With r the residuals, active - frequency over the number of images that know the AU and 0 where it is unknown,
-    it is n / (n - 1) times the sum over images of r r^T: the usual estimate where every AU is known.
+    With r the residuals of an image, active - frequency over the number of images that know the AU and 0 where it is
+    unknown, it is n / (n - 1) times the sum over images of r r^T: the usual estimate where every AU is known. The
+    sum follows from how many images know both AUs of a pair, have one of them, and have both.
     """
-    frequency_EA, known_EA = np.nan_to_num(frequency(counts)), np.maximum(counts.known_EA, 1)
-    covariance = []
-    for emotion in range(len(known_EA)):
-        active, known = active_NA[position_N == emotion], known_NA[position_N == emotion]
-        residual = known * (active - frequency_EA[emotion]) / known_EA[emotion]
-        correction = np.nan if len(active) == 1 else len(active) / (len(active) - 1)
-        covariance.append(correction * residual.T @ residual)
-    return np.array(covariance)
+    known_EA, f_EA = np.maximum(counts.known_EA, 1), np.nan_to_num(frequency(counts))
+    f_EA1, f_E1A = f_EA[:, :, None], f_EA[:, None, :]
+    one_EAA, other_EAA = pairs.first_EAA, pairs.first_EAA.swapaxes(1, 2)
+    sum_EAA = pairs.active_EAA - one_EAA * f_E1A - other_EAA * f_EA1 + pairs.known_EAA * f_EA1 * f_E1A
+    correction_E = np.divide(n_E, n_E - 1, out=np.full(len(n_E), np.nan), where=n_E != 1)
+    covariance_EAA: FloatArray = (
+        correction_E[:, None, None] * sum_EAA / (known_EA[:, :, None] * known_EA[:, None, :])
+    )
+    return covariance_EAA

@@ -71,11 +71,12 @@ def _mean_summed(where: Where, among: Sequence[int], chosen_E: BoolArray, source
     if n_chosen == 0:
         return Estimate(np.nan)
     value = float(environment.summed_E(among)[chosen_E].mean())
-    if where == "lab" or source.images is None:
+    if where == "lab" or source.images is None or source.images.covariance_EAA is None:
         return Estimate(value)
     mask_EA = environment.observed_EA(among).astype(float)
     variance_E = np.einsum("ea,eab,eb->e", mask_EA, source.images.covariance_EAA, mask_EA)
-    half = Z_95 * float(np.sqrt(variance_E[chosen_E].sum())) / n_chosen
+    # rounding can leave a variance of 0 just below it
+    half = Z_95 * float(np.sqrt(np.maximum(variance_E[chosen_E].sum(), 0))) / n_chosen
     return Estimate(value, max(value - half, 0), value + half)
 
 

@@ -21,14 +21,19 @@ ByteArray = npt.NDArray[np.uint8]
 CHUNK_ROWS = 1 << 16  # small enough for the processor's cache
 PART_ROWS = 1 << 20
 BUFFER_BYTES = 1 << 20
-TEXT_COLUMNS = ("partition", "emotion")
+GROUP = "group"
+TEXT_COLUMNS = ("partition", "emotion", GROUP)
 
 
 class Grid(NamedTuple):
-    """What is counted apart: each partition × emotion, a class, and each AU; without partitions all rows are one."""
+    """What is counted apart: each partition × emotion, a class, and each AU; without partitions all rows are one.
+
+    When it is `grouped`, rows are read together with their groups.
+    """
 
     partitions: tuple[str, ...]
     words: Vocabulary
+    grouped: bool = False
 
     @property
     def shape(self) -> tuple[int, int, int]:
@@ -59,10 +64,14 @@ class Part(NamedTuple):
 
 
 class Samples(NamedTuple):
-    """Samples that were found but not read: how to count them, and the parts that together hold every row once."""
+    """Samples that were found but not read: how to count them, and the parts that together hold every row once.
+
+    `columns` names the columns that every file has.
+    """
 
     grid: Grid
     parts: tuple[Part, ...]
+    columns: frozenset[str]
 
     @property
     def n_rows(self) -> int:
@@ -74,12 +83,13 @@ class Chunk(NamedTuple):
     """Rows as a kernel wants them: bit i % 8 of byte i // 8 is the i-th AU of the vocabulary.
 
     `class_N` is partition id · E + emotion id, in the smallest type that holds it. An AU that is not known is not
-    active; `known_QN` is None where all are known.
+    active; `known_QN` is None where all are known. `group_N`, only of a grouped grid, are texts in dictionary form.
     """
 
     class_N: IntArray
     active_QN: ByteArray
     known_QN: ByteArray | None
+    group_N: pa.DictionaryArray | None = None
 
 
 class _Footer(NamedTuple):
@@ -106,19 +116,45 @@ def find_samples(
     """
     footers = [_footer(file_path) for file_path in _parquet_files(path)]
     grid = Grid(partitions, _vocabulary(footers, words, path))
-    raise_all([fault for footer in footers for fault in _layout_faults(footer, grid)], DatasetError)
-    return Samples(grid, tuple(part for footer in footers for part in _cut(footer, grid)))
+    also = [GROUP] if any(GROUP in footer.schema.names for footer in footers) else []
+    raise_all([fault for footer in footers for fault in _layout_faults(footer, grid, also)], DatasetError)
+    columns = frozenset.intersection(*(frozenset(footer.schema.names) for footer in footers))
+    return Samples(grid, tuple(part for footer in footers for part in _cut(footer, grid)), columns)
 
 
 def read_chunks(part: Part, grid: Grid) -> Iterator[Chunk]:
     """The rows of a part, `CHUNK_ROWS` at a time; DatasetError names the rows whose values mean nothing."""
+    for chunk, _ in read_rows(part, grid, ()):
+        yield chunk
+
+
+def read_rows(part: Part, grid: Grid, columns: Sequence[str]) -> Iterator[tuple[Chunk, pa.RecordBatch]]:
+    """What `read_chunks` gives, each chunk beside further columns of the same rows, as the file has them.
+
+    DatasetError as `read_chunks`, and where the file lacks one of the columns.
+    """
     row = part.first_row + 1
-    columns = part.layout.columns
-    with _opened(part.path, [name for name in columns if name in TEXT_COLUMNS]) as file:
+    needed = (*part.layout.columns, *([GROUP] if grid.grouped else []))
+    names = list(dict.fromkeys((*needed, *columns)))
+    with _opened(part.path, [name for name in needed if name in TEXT_COLUMNS]) as file:
+        missing = [name for name in columns if name not in file.schema_arrow.names]
+        raise_all([f"{part.path}: expected a column {name}, found none" for name in missing], DatasetError)
         # one thread each, since parts are read side by side
-        for batch in file.iter_batches(CHUNK_ROWS, list(part.row_groups), columns, use_threads=False):
-            yield _chunk(batch, part.layout, grid, _Place(part.path, row))
+        for batch in file.iter_batches(CHUNK_ROWS, list(part.row_groups), names, use_threads=False):
+            yield _chunk(batch, part.layout, grid, _Place(part.path, row)), batch.select(list(columns))
             row += len(batch)
+
+
+def au_tables(chunk: Chunk, n_aus: int) -> tuple[BoolArray, BoolArray]:
+    """Active and known, both of shape (N, A), for whoever needs rows rather than bits."""
+    active_NA = _unpacked(chunk.active_QN, n_aus)
+    if chunk.known_QN is None:
+        return active_NA, np.ones_like(active_NA)
+    return active_NA, _unpacked(chunk.known_QN, n_aus)
+
+
+def _unpacked(planes_QN: ByteArray, n_aus: int) -> BoolArray:
+    return np.unpackbits(planes_QN.T, axis=1, count=n_aus, bitorder="little").view(bool)
 
 
 # --- files ---
@@ -196,9 +232,8 @@ def _layout(schema: pa.Schema, grid: Grid) -> Layout:
     return Layout(labels, ("au_mask", "au_known") if "au_known" in names else ("au_mask",))
 
 
-def _layout_faults(footer: _Footer, grid: Grid) -> Iterator[str]:
-    layout = _layout(footer.schema, grid)
-    for name in layout.columns:
+def _layout_faults(footer: _Footer, grid: Grid, also: Sequence[str]) -> Iterator[str]:
+    for name in (*_layout(footer.schema, grid).columns, *also):
         expected, fits = _expectation(name)
         position = footer.schema.get_field_index(name)
         if position < 0:
@@ -237,7 +272,8 @@ def _chunk(batch: pa.RecordBatch, layout: Layout, grid: Grid, place: _Place) -> 
         active_QN, known_QN = _bool_planes(columns)
     if known_QN is not None:
         active_QN = active_QN & known_QN
-    return Chunk(_classes(batch, layout.labels[-1], grid, place), active_QN, known_QN)
+    group_N = _groups(batch.column(GROUP), place) if grid.grouped else None
+    return Chunk(_classes(batch, layout.labels[-1], grid, place), active_QN, known_QN, group_N)
 
 
 def _classes(batch: pa.RecordBatch, emotion: str, grid: Grid, place: _Place) -> IntArray:
@@ -251,6 +287,11 @@ def _classes(batch: pa.RecordBatch, emotion: str, grid: Grid, place: _Place) -> 
     if not grid.partitions:
         return emotion_N
     return _positions(batch.column("partition"), grid.partitions, kind, place) * n_emotions + emotion_N
+
+
+def _groups(column: pa.DictionaryArray, place: _Place) -> pa.DictionaryArray:
+    _check(_valid(column), column, "a group", place)
+    return column
 
 
 def _positions(

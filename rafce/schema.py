@@ -80,9 +80,14 @@ def imported_samples_schema(words: Vocabulary, grouped: bool, some_unknown: bool
 
 
 def samples_path(folder: Path) -> Path:
-    """The samples of a dataset folder: `samples.parquet`, or a folder of Parquet parts called `samples`."""
+    """The samples of a dataset folder: `samples.parquet`, or a folder of Parquet parts called `samples`.
+
+    DatasetError where both are there, since only one of them can be meant.
+    """
     file, parts = (folder / name for name in SAMPLES_PLACES)
-    return parts if parts.is_dir() and not file.exists() else file
+    if file.exists() and parts.is_dir():
+        raise DatasetError(f"{folder}: expected {file.name} or a folder {parts.name}, found both")
+    return parts if parts.is_dir() else file
 
 
 def discarded_schema(words: Vocabulary, probabilities: Sequence[str]) -> pa.Schema:

@@ -24,6 +24,15 @@ class Counts(NamedTuple):
     active_EA: IntArray
 
 
+class PairCounts(NamedTuple):
+    """Counts for each two AUs per emotion, of shape (E, A, A): images that know both, that know both and have the
+    first active, and that have both active; the diagonal is each AU with itself."""
+
+    known_EAA: IntArray
+    first_EAA: IntArray
+    active_EAA: IntArray
+
+
 def count(emotion_N: IntArray, active_NA: BoolArray, known_NA: BoolArray, n_emotions: int) -> Counts:
     """Count each AU per emotion; an AU that is not known in an image counts neither way."""
     member_NE = (emotion_N[:, None] == np.arange(n_emotions)).astype(np.int64)

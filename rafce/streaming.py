@@ -1,12 +1,13 @@
 """Counts of samples larger than memory: one pass over their parts on all cores, adding up what each part has."""
 
 import os
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
-from typing import TYPE_CHECKING, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 import numpy as np
+import numpy.typing as npt
 
 from rafce.parts import ByteArray, Chunk, Grid, IntArray, Part, Samples, n_bytes, read_chunks
 
@@ -28,13 +29,17 @@ class Tally(NamedTuple):
 
 
 class PairTally(NamedTuple):
-    """Images in which both AUs of a pair are known and both are active; the diagonal is each AU with itself."""
+    """Images that know both AUs of a pair, that know both and have the first active, and that have both active.
+
+    The diagonal is each AU with itself.
+    """
 
     known_PEAA: IntArray
+    first_PEAA: IntArray
     active_PEAA: IntArray
 
 
-Sums = TypeVar("Sums", Tally, PairTally)
+Sums = TypeVar("Sums", bound=tuple[Any, ...])  # a NamedTuple of arrays
 Kernel = Callable[[Iterable[Chunk], Grid], Sums]
 Progress = Callable[[int], object]
 
@@ -42,7 +47,7 @@ Progress = Callable[[int], object]
 def count_here(
     kernel: Kernel[Sums], samples: Samples, jobs: int | None = None, progress: Progress | None = None
 ) -> Sums:
-    """What `kernel` (`count_aus` or `count_au_pairs`) counts in all samples, by `jobs` threads.
+    """What `kernel` (such as `count_aus` or `count_au_pairs`) counts in all samples, by `jobs` threads.
 
     By default as many as there are cores, up to `MOST_THREADS`: bincount, a quarter of the work, runs in one thread
     at a time, so that more would wait for each other. Memory is some 30 MB a thread, whatever the number of rows.
@@ -70,7 +75,14 @@ def count_part(kernel: Kernel[Sums], part: Part, grid: Grid) -> Sums:
 
 def add(left: Sums, right: Sums) -> Sums:
     """The sums of two disjoint sets of rows as those of their union."""
-    return type(left)(*(a + b for a, b in zip(left, right, strict=True)))
+    make: Callable[..., Sums] = type(left)
+    return make(*(a + b for a, b in zip(left, right, strict=True)))
+
+
+def over_partitions(table_P: IntArray, grid: Grid, partitions: Iterable[str]) -> npt.NDArray[np.int64]:
+    """The sum over some partitions of a table whose first axis is the partition."""
+    chosen = [grid.partitions.index(partition) for partition in partitions]
+    return np.asarray(table_P[chosen].sum(0), np.int64)
 
 
 def counts_by_scope(tally: Tally, grid: Grid) -> "dict[str, Counts]":
@@ -123,24 +135,40 @@ def _spread(histogram_QCX: IntArray, n_aus: int) -> IntArray:
 
 
 def count_au_pairs(chunks: Iterable[Chunk], grid: Grid) -> PairTally:
-    """Co-occurrence per partition and emotion: the Gram matrix of each class's bits, exact in float32 for a chunk."""
+    """Co-occurrence per partition and emotion: products of each class's bits, exact in float32 for a chunk."""
     n_partitions, n_emotions, n_aus = grid.shape
-    n_classes = n_partitions * n_emotions
-    active_CAA = np.zeros((n_classes, n_aus, n_aus), np.int64)
-    known_CAA = np.zeros_like(active_CAA)
+    shape_CAA = (n_partitions * n_emotions, n_aus, n_aus)
+    known_CAA, first_CAA, active_CAA = (np.zeros(shape_CAA, np.int64) for _ in range(3))
     for chunk in chunks:
-        active_CAA += _gram(chunk.class_N, chunk.active_QN, n_classes, n_aus)
+        order_N, n_C = (
+            np.argsort(chunk.class_N, kind="stable"),
+            np.bincount(chunk.class_N, minlength=shape_CAA[0]),
+        )
+        active = _bits_by_class(chunk.active_QN, order_N, n_C, n_aus)
+        together_CAA = _products(active, active)
+        active_CAA += together_CAA
         if chunk.known_QN is None:
-            known_CAA += np.bincount(chunk.class_N, minlength=n_classes)[:, None, None]
+            known_CAA += n_C[:, None, None]
+            first_CAA += np.diagonal(together_CAA, axis1=1, axis2=2)[:, :, None]
         else:
-            known_CAA += _gram(chunk.class_N, chunk.known_QN, n_classes, n_aus)
-    return PairTally(*(table.reshape(*grid.shape, n_aus) for table in (known_CAA, active_CAA)))
+            known = _bits_by_class(chunk.known_QN, order_N, n_C, n_aus)
+            known_CAA += _products(known, known)
+            first_CAA += _products(active, known)
+    return PairTally(*(table.reshape(*grid.shape, n_aus) for table in (known_CAA, first_CAA, active_CAA)))
 
 
-def _gram(class_N: IntArray, planes_QN: ByteArray, n_classes: int, n_aus: int) -> IntArray:
-    order_N = np.argsort(class_N, kind="stable")
+def _bits_by_class(
+    planes_QN: ByteArray, order_N: IntArray, n_C: IntArray, n_aus: int
+) -> list[npt.NDArray[np.float32]]:
+    """The rows of each class as 0 and 1, shape (n_C, A)."""
     # take, not [order_N]: eight times as fast, and other threads go on meanwhile
     bytes_NQ = planes_QN.T.take(order_N, axis=0)
     bits_NA = BITS_X8.astype(np.float32).take(bytes_NQ, axis=0).reshape(len(order_N), -1)[:, :n_aus]
-    of_class = np.split(bits_NA, np.bincount(class_N, minlength=n_classes)[:-1].cumsum())
-    return np.stack([(bits.T @ bits).astype(np.int64) for bits in of_class])
+    return np.split(bits_NA, n_C[:-1].cumsum())
+
+
+def _products(
+    first: Sequence[npt.NDArray[np.float32]], second: Sequence[npt.NDArray[np.float32]]
+) -> IntArray:
+    """How often bit i of the first and bit j of the second are both 1, shape (C, A, A)."""
+    return np.stack([(a.T @ b).astype(np.int64) for a, b in zip(first, second, strict=True)])

@@ -1,5 +1,6 @@
 """What `rafce analyze` says when it is done: Table 1 in short, its key figures, where the page lies."""
 
+from collections.abc import Mapping
 from pathlib import Path
 
 from rich.console import Console
@@ -12,11 +13,12 @@ from rafce_reports.dataset_report import PAGE
 from rafce_reports.table1 import Row, Table1
 
 
-def print_summary(analysis: Analysis, out: Path) -> None:
-    """Print Table 1 in short and the key figures; the last line is the path of the page."""
+def print_summary(analysis: Analysis, seconds: Mapping[str, float], out: Path) -> None:
+    """Print Table 1 in short, the key figures, how long counting took; the last line is the path of the page."""
     console = Console(highlight=False)
     console.print(short_table1(analysis.table1))
     console.print(key_lines(analysis), soft_wrap=True, markup=False)
+    console.print(counting_line(seconds), soft_wrap=True, markup=False)
     console.print(str(out / PAGE), soft_wrap=True, markup=False)
 
 
@@ -62,4 +64,10 @@ def key_lines(analysis: Analysis) -> str:
         n_holds = int(analysis.sentences["dataset_holds"].sum())
         lines.append(f"{n_holds} of the paper's {len(analysis.sentences)} claims hold in this dataset")
     lines += [f"left out: {reason}" for reason in analysis.left_out.values()]
+    lines += [f"note: {note}" for note in analysis.notes]
     return "\n".join(lines)
+
+
+def counting_line(seconds: Mapping[str, float]) -> str:
+    """How long each count of the samples took."""
+    return "counted " + ", ".join(f"{what} in {time:.2f} s" for what, time in seconds.items())

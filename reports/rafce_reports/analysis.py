@@ -1,38 +1,75 @@
 """Everything that `rafce analyze` computes from a dataset, before a line is drawn or a file written."""
 
-from collections.abc import Callable
-from dataclasses import dataclass
-from typing import TypeVar
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from typing import Protocol, TypeVar
 
 import numpy as np
-import numpy.typing as npt
 import pandas as pd
+import pyarrow as pa
 
+from rafce.action_units import ACTION_UNITS
 from rafce.association import cooccurrence, mutual_information, telling_aus
-from rafce.au_classifiers import Images, Trial, try_classifiers
+from rafce.au_classifiers import Fitted, Trial, outcome_kernel, trial_of
 from rafce.dataset import Dataset
 from rafce.errors import ConfigError, LabelError
 from rafce.evidence import NotApplicableError, dataset_evidence
-from rafce.formats.raf_au import parse_label
+from rafce.formats.raf_au import Token, parse_label
 from rafce.lab_vs_wild import compare_lab_and_wild
+from rafce.parts import Samples
 from rafce.reference import LAB_SUBJECTS, LabCell
-from rafce.schema import SCOPES
+from rafce.schema import PARTITIONS, SCOPES
 from rafce.sentences import check_sentences
 from rafce.sides import au_sides
-from rafce.statistics import count
-from rafce_reports.figure1 import class_counts
+from rafce.statistics import Counts, PairCounts
+from rafce.streaming import (
+    Kernel,
+    Sums,
+    Tally,
+    count_au_pairs,
+    count_aus,
+    count_here,
+    counts_by_scope,
+    over_partitions,
+)
+from rafce.tables import au_statistics_table
+from rafce_reports.figure1 import class_counts, images_in
 from rafce_reports.table1 import Table1, table1
 
 Result = TypeVar("Result")
 
+MOST_FOR_PAIRS = 1_000_000
+NOT_ASKED = "pairs of AUs were not counted (--co-occurrence counts them)"
+NOT_BY_DEFAULT = (
+    f"pairs of AUs are counted on up to {MOST_FOR_PAIRS:,} images by default (--co-occurrence counts them)"
+)
+STALE = (
+    "au_statistics.parquet does not hold the counts of these samples, so it was left aside: all figures here are "
+    "counted from the samples, but rafce-train would learn from the old counts; import or build the dataset again"
+)
+
+
+class Count(Protocol):
+    """How samples are counted; `what` names it to whoever watches."""
+
+    def __call__(self, what: str, kernel: Kernel[Sums], samples: Samples) -> Sums:
+        """What `kernel` counts in the samples."""
+        ...
+
+
+def count_quietly(what: str, kernel: Kernel[Sums], samples: Samples) -> Sums:  # noqa: ARG001 (nobody watches)
+    """By all cores of this machine."""
+    return count_here(kernel, samples)
+
 
 @dataclass(frozen=True)
 class AnalyzeOptions:
-    """What `rafce analyze` was asked for."""
+    """What `rafce analyze` was asked for; `co_occurrence` None counts pairs on up to `MOST_FOR_PAIRS` images."""
 
     scope: str = "all"
     lab_n: int = LAB_SUBJECTS
     with_images: bool = False
+    co_occurrence: bool | None = None
 
     def __post_init__(self) -> None:
         """ConfigError for an unknown scope or an empty laboratory."""
@@ -41,10 +78,18 @@ class AnalyzeOptions:
         if self.lab_n < 1:
             raise ConfigError(f"--lab-n: expected at least 1 subject, found {self.lab_n}")
 
+    @property
+    def partitions(self) -> tuple[str, ...]:
+        """The partitions in scope."""
+        return PARTITIONS if self.scope == "all" else (self.scope,)
+
 
 @dataclass(frozen=True)
 class Analysis:
-    """The results, a frame or table each; a part that the dataset cannot support is None, its reason in `left_out`."""
+    """The results, a frame or table each; a part that the dataset cannot support is None, its reason in `left_out`.
+
+    `notes` are what a reader must know beyond that.
+    """
 
     dataset: Dataset
     options: AnalyzeOptions
@@ -56,50 +101,47 @@ class Analysis:
     sentences: pd.DataFrame | None
     information: pd.DataFrame
     telling: pd.DataFrame
-    pairs: pd.DataFrame
+    pairs: pd.DataFrame | None
     trial: Trial | None
     sides: pd.DataFrame | None
     left_out: dict[str, str]
+    notes: tuple[str, ...]
 
 
-def analyze(dataset: Dataset, options: AnalyzeOptions) -> Analysis:
+def analyze(dataset: Dataset, options: AnalyzeOptions, count: Count = count_quietly) -> Analysis:
     """Count in the scope, compare with the laboratory, check the paper's sentences, ask what AUs tell.
 
-    ConfigError when the scope has no image.
+    The samples are read at most three times: for AUs, for pairs of AUs, for the classifiers. ConfigError when the
+    scope has no image.
     """
-    chosen = images_of(dataset, options.scope)
-    if not len(chosen.emotion_N):
+    tally = count("AUs", count_aus, dataset.samples)
+    dataset, notes = _with_true_statistics(dataset, tally)
+    known = fitted(dataset, tally, options.partitions)
+    if not known.n_E.any():
         raise ConfigError(f"--scope {options.scope}: expected images of it in {dataset.folder}, found none")
     lab = [LabCell(**record) for record in dataset.lab_statistics.to_pylist()]
-    counts = count(*chosen, len(dataset.emotions))
     left_out: dict[str, str] = {} if lab else {"lab": "this dataset carries no laboratory table"}
+    pairs = _or_left_out("pairs", lambda: _pairs(dataset, options, count), left_out)
+    classes = class_counts(tally.images_PE, dataset.emotions)
+    table = table1(dataset, options.scope, images_in(classes, options.scope))
+    left_out |= _undrawn(table)
     return Analysis(
         dataset=dataset,
         options=options,
-        table1=table1(dataset, options.scope),
-        train_table1=table1(dataset, "train"),
-        all_table1=table1(dataset, "all"),
-        classes=class_counts(dataset),
-        comparison=compare_lab_and_wild(counts, *dataset.words, lab, options.lab_n),
-        sentences=_or_left_out("sentences", lambda: _sentences(dataset, chosen, lab), left_out),
-        information=mutual_information(counts, dataset.aus),
-        telling=telling_aus(counts, *dataset.words),
-        pairs=cooccurrence(*chosen, *dataset.words),
-        trial=_or_left_out("trial", lambda: _trial(dataset), left_out),
-        sides=_or_left_out("sides", lambda: _sides(dataset, options.scope), left_out),
+        table1=table,
+        train_table1=table1(dataset, "train", images_in(classes, "train")),
+        all_table1=table1(dataset, "all", images_in(classes, "all")),
+        classes=classes,
+        comparison=compare_lab_and_wild(known.counts, *dataset.words, lab, options.lab_n),
+        sentences=_or_left_out("sentences", lambda: _sentences(dataset, known, pairs, lab), left_out),
+        information=mutual_information(known.counts, dataset.aus),
+        telling=telling_aus(known.counts, *dataset.words),
+        pairs=None if pairs is None else cooccurrence(pairs, *dataset.words),
+        trial=_or_left_out("trial", lambda: try_classifiers(dataset, tally, count), left_out),
+        sides=_or_left_out("sides", lambda: _sides(dataset, options.partitions), left_out),
         left_out=left_out,
+        notes=notes,
     )
-
-
-def in_scope(dataset: Dataset, *scopes: str) -> npt.NDArray[np.bool_]:
-    """Which samples lie in one of the scopes, shape (N,); every one does in "all"."""
-    return np.isin(dataset.partitions().astype(str), scopes) | ("all" in scopes)
-
-
-def images_of(dataset: Dataset, *scopes: str) -> Images:
-    """The images in one of the scopes."""
-    inside_N = in_scope(dataset, *scopes)
-    return Images(dataset.emotion_ids()[inside_N], *(table_NA[inside_N] for table_NA in dataset.au_matrix()))
 
 
 def _or_left_out(part: str, work: Callable[[], Result], left_out: dict[str, str]) -> Result | None:
@@ -111,20 +153,75 @@ def _or_left_out(part: str, work: Callable[[], Result], left_out: dict[str, str]
         return None
 
 
-def _sentences(dataset: Dataset, images: Images, lab: list[LabCell]) -> pd.DataFrame:
-    return check_sentences(dataset_evidence(*images, *dataset.words, lab))
+def _with_true_statistics(dataset: Dataset, tally: Tally) -> tuple[Dataset, tuple[str, ...]]:
+    """The dataset with the statistics of its samples, and a note where those that lay beside them were of others."""
+    counted = au_statistics_table(counts_by_scope(tally, dataset.samples.grid), dataset.words)
+    if _same_counts(counted, dataset.au_statistics):
+        return dataset, ()
+    return replace(dataset, au_statistics=counted), (STALE,)
 
 
-def _trial(dataset: Dataset) -> Trial:
-    fit, test = images_of(dataset, "train", "validation"), images_of(dataset, "test")
-    if not len(fit.emotion_N) or not len(test.emotion_N):
-        raise NotApplicableError("the classifiers need images to count on and test images")
-    return try_classifiers(fit, test, dataset.emotions)
+def _same_counts(one: pa.Table, other: pa.Table) -> bool:
+    return all(one[name].equals(other[name]) for name in ("scope", "emotion", "au", "n", "count"))
 
 
-def _sides(dataset: Dataset, scope: str) -> pd.DataFrame:
-    labels = dataset.samples["au_raw"].to_pylist()
-    inside = in_scope(dataset, scope)
-    return au_sides(
-        [parse_label(label) for label, chosen in zip(labels, inside, strict=True) if chosen], dataset.aus
+def _undrawn(table: Table1) -> dict[str, str]:
+    """Figure 2's reason for leaving out observed AUs, if there are any."""
+    placeless = [f"AU {au}" for au in table.aus if au not in ACTION_UNITS]
+    return {"figure2": f"the schematic face has no place for {', '.join(placeless)}"} if placeless else {}
+
+
+def fitted(dataset: Dataset, tally: Tally, partitions: Iterable[str]) -> Fitted:
+    """The counts of some partitions, and their images per emotion."""
+    images_E, known_EA, active_EA = (
+        over_partitions(table_P, dataset.samples.grid, partitions) for table_P in tally
     )
+    return Fitted(Counts(known_EA, active_EA), images_E)
+
+
+def _pairs(dataset: Dataset, options: AnalyzeOptions, count: Count) -> PairCounts:
+    if options.co_occurrence is False:
+        raise NotApplicableError(NOT_ASKED)
+    if options.co_occurrence is None and dataset.n_images > MOST_FOR_PAIRS:
+        raise NotApplicableError(NOT_BY_DEFAULT)
+    tally = count("pairs of AUs", count_au_pairs, dataset.samples)
+    return PairCounts(
+        *(over_partitions(table_P, dataset.samples.grid, options.partitions) for table_P in tally)
+    )
+
+
+def _sentences(
+    dataset: Dataset, known: Fitted, pairs: PairCounts | None, lab: Sequence[LabCell]
+) -> pd.DataFrame:
+    return check_sentences(dataset_evidence(known.n_E, known.counts, pairs, *dataset.words, lab))
+
+
+def try_classifiers(dataset: Dataset, tally: Tally, count: Count = count_quietly) -> Trial:
+    """Classifiers that see the true AUs, counted on train and validation, tested on test.
+
+    NotApplicableError where either has no image.
+    """
+    known = fitted(dataset, tally, ("train", "validation"))
+    if not known.n_E.any() or not fitted(dataset, tally, ("test",)).n_E.any():
+        raise NotApplicableError("the classifiers need images to count on and test images")
+    outcome = count("classifiers", outcome_kernel(known, "test"), dataset.samples)
+    return trial_of(known, outcome, dataset.emotions)
+
+
+def _sides(dataset: Dataset, partitions: Sequence[str]) -> pd.DataFrame:
+    if "au_raw" not in dataset.samples.columns:
+        raise NotApplicableError(
+            "these samples do not say on which side of the face an AU is (column au_raw)"
+        )
+    return au_sides(_tokens(dataset, partitions), dataset.aus)
+
+
+def _tokens(dataset: Dataset, partitions: Sequence[str]) -> Iterator[Sequence[Token]]:
+    """The labels of the images in some partitions."""
+    inside_P = np.isin(dataset.samples.grid.partitions, partitions)
+    for chunk, rows in dataset.rows("au_raw"):
+        inside_N = inside_P[chunk.class_N // len(dataset.emotions)]
+        for label in rows["au_raw"].filter(pa.array(inside_N)).to_pylist():
+            if label is None:
+                raise LabelError("some of these samples have no label in column au_raw")
+            yield parse_label(label)

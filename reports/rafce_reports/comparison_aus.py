@@ -8,13 +8,15 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from rafce.dataset import read_dataset
+from rafce.dataset import Dataset, read_dataset
 from rafce.errors import DatasetError
 from rafce.paired import resample_weights
+from rafce.parts import au_tables
 from rafce_reports.comparison_runs import System
 from rafce_reports.runs import Run
 
-# N test images, A action units, P all runs of all systems, R resamples (C at a time); 3: hits, false alarms, misses
+# N test images, M images of a chunk, A action units, P all runs of all systems, R resamples (C at a time)
+# 3: hits, false alarms, misses
 BoolArray = npt.NDArray[np.bool_]
 FloatArray = npt.NDArray[np.float64]
 
@@ -38,18 +40,30 @@ def read_au_labels(folder: Path, systems: Sequence[System]) -> AuLabels:
     first = systems[0].runs[0]
     if dataset.words != first.words:
         raise DatasetError(f"{folder}: expected the emotions and AUs of {first.folder}, found others")
-    row = {name: position for position, name in enumerate(dataset.samples["image"].to_pylist())}
-    images = first.predictions["image"]
-    absent = [name for name in images if name not in row]
-    if absent:
-        raise DatasetError(f"{folder}: expected the test images of {first.folder}, found no {absent[0]}")
-    active_NA, known_NA = (table[[row[name] for name in images]] for table in dataset.au_matrix())
-    labels = AuLabels(active_NA, known_NA)
+    images = first.predictions["image"].tolist()
+    labels, found_N = _labels_of(images, dataset)
+    if not found_N.all():
+        absent = images[int(np.argmin(found_N))]
+        raise DatasetError(f"{folder}: expected the test images of {first.folder}, found no {absent}")
     for run in (run for system in systems if system.learns_aus for run in system.runs):
         found = macro_f1(cells(run, labels).sum(1), trained(run))
         if not np.isclose(found, run.estimate("au_macro_f1")["value"] or 0.0, atol=TOLERANCE):
             raise DatasetError(f"{folder}: its AU labels are not those that {run.folder} was tested on")
     return labels
+
+
+def _labels_of(images: Sequence[str], dataset: Dataset) -> tuple[AuLabels, BoolArray]:
+    """The labels of some images of a dataset, and which of them it has."""
+    position = {name: i for i, name in enumerate(images)}
+    active_NA, known_NA = np.zeros((2, len(images), len(dataset.aus)), np.bool_)
+    found_N = np.zeros(len(images), np.bool_)
+    for chunk, rows in dataset.rows("image"):
+        position_M = np.array([position.get(name, -1) for name in rows["image"].to_pylist()])
+        wanted_M = position_M >= 0
+        chosen = position_M[wanted_M]
+        active_NA[chosen], known_NA[chosen] = (t_MA[wanted_M] for t_MA in au_tables(chunk, len(dataset.aus)))
+        found_N[chosen] = True
+    return AuLabels(active_NA, known_NA), found_N
 
 
 def resampled_macro_f1(systems: Sequence[System], labels: AuLabels) -> FloatArray:

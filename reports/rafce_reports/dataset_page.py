@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import Any
 
 import rafce
+from rafce.dataset import Dataset
 from rafce_reports import grids
 from rafce_reports.analysis import Analysis
 from rafce_reports.numbers import au_name
@@ -15,14 +16,17 @@ TIE_WORDS = {
     "frequent": "it goes to the class with most untied images",
 }
 OFFICIAL_TIES = "the official class decides"
+RAF_TITLES = "Compound expressions in the wild", "RAF-CE: labels and action units"
+IMPORTED_TITLES = "Emotions and action units", "Emotions and action units"
 FOOTER = "Made by rafce. The page needs nothing but itself; the tables and figures lie beside it as files."
 
 
 def dataset_page(analysis: Analysis, pictures: Path) -> str:
     """The whole page as HTML; `pictures` is the folder that holds the figures as SVG."""
+    title, short_title = IMPORTED_TITLES if is_imported(analysis.dataset) else RAF_TITLES
     page = Page(
-        title="Compound expressions in the wild",
-        short_title="RAF-CE: labels and action units",
+        title=title,
+        short_title=short_title,
         lede=lede(analysis),
         sections=sections(),
         key_figures=key_figures(analysis),
@@ -47,12 +51,17 @@ def sections() -> tuple[Section, ...]:
     )
 
 
+def is_imported(dataset: Dataset) -> bool:
+    """Whether a dataset was made from tables of other programs rather than from the RAF databases."""
+    return not set(grids.INPUT_WORDS) & set(dataset.manifest["inputs"])
+
+
 def lede(analysis: Analysis) -> str:
     """Two sentences on what the page is about."""
     dataset = analysis.dataset
     posed = "how posed faces differ, " if analysis.table1.has_lab else ""
     return (
-        f"{dataset.samples.num_rows:,} images of {len(dataset.emotions)} emotions with {len(dataset.aus)} action units "
+        f"{dataset.n_images:,} images of {len(dataset.emotions)} emotions with {len(dataset.aus)} action units "
         f"(AUs): how often each AU shows in each emotion, {posed}and how sure that is. "
         f"Counted on {SCOPE_WORDS[analysis.options.scope]}."
     )
@@ -62,7 +71,7 @@ def key_figures(analysis: Analysis) -> list[KeyFigure]:
     """The numbers at the head of the page."""
     table = analysis.table1
     figures = [
-        KeyFigure("images kept", f"{analysis.dataset.samples.num_rows:,}"),
+        KeyFigure("images kept", f"{analysis.dataset.n_images:,}"),
         KeyFigure("AUs observed in the wild", str(len(table.seen("wild")))),
         KeyFigure("observed cells in the wild", str(n_observed(table))),
         KeyFigure("of them less than 95 % sure", str(n_unsure(table))),
@@ -99,6 +108,7 @@ def context(analysis: Analysis) -> dict[str, Any]:
         **information_context(analysis),
         "classes_grid": grids.classes_grid(analysis.classes),
         "left_out": analysis.left_out,
+        "notes": analysis.notes,
         "with_images": options.with_images,
         "scope": options.scope,
         "lab_n": options.lab_n,
@@ -110,16 +120,16 @@ def context(analysis: Analysis) -> dict[str, Any]:
 def build_context(analysis: Analysis) -> dict[str, Any]:
     """What the manifest tells."""
     manifest = analysis.dataset.manifest
+    official, options = manifest.get("official"), manifest["options"]
     return {
+        "is_imported": is_imported(analysis.dataset),
         "funnel_grid": grids.funnel_grid(analysis.dataset),
         "inputs_grid": grids.inputs_grid(analysis.dataset),
-        "official": manifest["official"],
+        "official": official,
         "has_votes": "raf_ml" in manifest["inputs"],
-        "tied": manifest["counts"]["tied"],
-        "tie_words": OFFICIAL_TIES
-        if manifest["official"]
-        else TIE_WORDS.get(manifest["options"]["ties"], ""),
-        "build_options": {name: value for name, value in manifest["options"].items() if value is not None},
+        "tied": manifest["counts"].get("tied", 0),
+        "tie_words": OFFICIAL_TIES if official else TIE_WORDS.get(options.get("ties"), ""),
+        "build_options": {name: value for name, value in options.items() if value is not None},
         "versions": {**manifest["versions"], "rafce, this page": rafce.__version__},
     }
 
@@ -168,7 +178,9 @@ def sentence_context(analysis: Analysis) -> dict[str, Any]:
 
 def information_context(analysis: Analysis) -> dict[str, Any]:
     """What AUs tell about the emotion, about each other and about sides."""
-    words: dict[str, Any] = {"pairs_grid": grids.pairs_grid(analysis.pairs, analysis.table1)}
+    words: dict[str, Any] = {}
+    if analysis.pairs is not None:
+        words["pairs_grid"] = grids.pairs_grid(analysis.pairs, analysis.table1)
     if analysis.trial is not None:
         words["classifiers_grid"] = grids.classifiers_grid(analysis.trial.summary)
     if analysis.sides is not None:

@@ -3,6 +3,7 @@
 from pathlib import Path
 from typing import Any
 
+from rafce.action_units import ACTION_UNITS
 from rafce.folder import replacing_folder
 from rafce_reports.analysis import Analysis
 from rafce_reports.dataset_page import dataset_page, n_observed, n_unsure
@@ -44,23 +45,24 @@ def write_figures(analysis: Analysis, folder: Path) -> None:
     emotions, aus = analysis.dataset.emotions, analysis.table1.aus
     faces = example_faces(analysis.dataset) if analysis.options.with_images else None
     save_figure(draw_figure1(analysis.classes, faces), folder, "figure1")
-    observed = {place: observed_aus(analysis, place) for place in ("wild", "lab")}
-    save_figure(draw_figure2(observed["wild"], observed["lab"]), folder, "figure2", ("png", "svg", "pdf"))
+    drawn = {place: drawable_aus(analysis, place) for place in ("wild", "lab")}
+    save_figure(draw_figure2(drawn["wild"], drawn["lab"]), folder, "figure2", ("png", "svg", "pdf"))
     save_figure(draw_frequencies(analysis.comparison, emotions, aus), folder, "frequencies")
     if "lab" not in analysis.left_out:
         save_figure(draw_difference(analysis.comparison, emotions, aus), folder, "lab_vs_wild")
     save_figure(draw_information(analysis.information), folder, "au_information")
     save_figure(draw_telling(analysis.telling, emotions), folder, "telling_aus")
-    save_figure(
-        draw_cooccurrence(analysis.pairs, emotions, analysis.table1.seen("wild")), folder, "cooccurrence"
-    )
+    if analysis.pairs is not None:
+        pairs = draw_cooccurrence(analysis.pairs, emotions, analysis.table1.seen("wild"))
+        save_figure(pairs, folder, "cooccurrence")
     if analysis.sides is not None:
         save_figure(draw_sides(analysis.sides), folder, "sides")
 
 
-def observed_aus(analysis: Analysis, environment: str) -> dict[str, list[int]]:
-    """The observed AUs of each emotion in one environment, as Figure 2 wants them."""
-    return {emotion: list(row.observed()) for emotion, row in analysis.table1.of(environment).items()}
+def drawable_aus(analysis: Analysis, environment: str) -> dict[str, list[int]]:
+    """The observed AUs of each emotion in one environment that act on the schematic face of Figure 2."""
+    rows = analysis.table1.of(environment)
+    return {emotion: [au for au in row.observed() if au in ACTION_UNITS] for emotion, row in rows.items()}
 
 
 def write_frames(analysis: Analysis, folder: Path) -> None:
@@ -97,9 +99,10 @@ def summarize(analysis: Analysis) -> dict[str, Any]:
     return {
         "scope": analysis.options.scope,
         "lab_n": analysis.options.lab_n,
-        "images": analysis.dataset.samples.num_rows,
+        "images": analysis.dataset.n_images,
         "observed_cells": n_observed(table),
         "unsure_cells": n_unsure(table),
         "exclusive_aus": {place: list(table.only(place)) for place in ("wild", "lab")},
         "left_out": analysis.left_out,
+        "notes": list(analysis.notes),
     }

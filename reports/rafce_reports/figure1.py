@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -17,20 +18,26 @@ from rafce.intervals import wilson
 from rafce.schema import PARTITIONS
 from rafce_reports.style import FAINT, MUTED, PARTITION_COLOURS, bare, new_figure
 
+# P partitions, E emotions, N images
+IntArray = npt.NDArray[np.integer[Any]]
+
 FACE_PIXELS = 128
 
 
-def class_counts(dataset: Dataset) -> pd.DataFrame:
+def class_counts(images_PE: IntArray, emotions: Sequence[str]) -> pd.DataFrame:
     """A row an emotion: images per partition, their sum `n`, and the emotion's share of all with Wilson's interval."""
-    ids, partitions = dataset.emotion_ids(), dataset.partitions()
-    frame = pd.DataFrame({"emotion": dataset.emotions})
-    for partition in PARTITIONS:
-        frame[partition] = np.bincount(ids[partitions == partition], minlength=len(dataset.emotions))
-    frame["n"] = np.bincount(ids, minlength=len(dataset.emotions))
+    frame = pd.DataFrame({"emotion": emotions, **dict(zip(PARTITIONS, images_PE, strict=True))})
+    frame["n"] = images_PE.sum(0)
     total = int(frame["n"].sum())
     frame["share"] = frame["n"] / total
     frame["ci_low"], frame["ci_high"] = wilson(frame["n"], np.full(len(frame), total))
     return frame
+
+
+def images_in(classes: pd.DataFrame, scope: str) -> dict[str, int]:
+    """How many images each emotion has in a scope, from `class_counts`."""
+    n_E = classes["n" if scope == "all" else scope]
+    return dict(zip(classes["emotion"], n_E.tolist(), strict=True))
 
 
 def draw_figure1(counts: pd.DataFrame, faces: Mapping[str, npt.NDArray[np.uint8]] | None = None) -> Figure:
@@ -106,10 +113,24 @@ def example_faces(dataset: Dataset) -> dict[str, npt.NDArray[np.uint8]]:
         raise ImageError(
             f"{dataset.folder}: expected a dataset that knows its images (rafce build --images DIR), found labels only"
         )
-    rows = dataset.samples.to_pandas().sort_values("image", kind="stable")
-    names = rows[rows["partition"] == "train"].drop_duplicates("emotion")
     folder = ImageFolder(Path(place["root"]), place["suffix"])
-    return {row.emotion: read_face(folder.root / folder.file_name(row.image)) for row in names.itertuples()}
+    return {
+        emotion: read_face(folder.root / folder.file_name(image))
+        for emotion, image in _first_training_images(dataset).items()
+    }
+
+
+def _first_training_images(dataset: Dataset) -> dict[str, str]:
+    """The first name of each emotion that has training images."""
+    first: dict[str, str] = {}
+    first_class = PARTITIONS.index("train") * len(dataset.emotions)
+    for chunk, rows in dataset.rows("image"):
+        image_N = np.array(rows["image"].to_pylist(), object)
+        for i, emotion in enumerate(dataset.emotions):
+            names = image_N[chunk.class_N == first_class + i].tolist()
+            if names:
+                first[emotion] = min(first.get(emotion, names[0]), *names)
+    return first
 
 
 def read_face(path: Path) -> npt.NDArray[np.uint8]:

@@ -19,6 +19,8 @@ REASON_WORDS = {
     "no-second-label": "no second emotion: its probability is 0",
     "tie": "a tie decides the second emotion, dropped as asked",
     "unmappable-pair": "the pair of emotions has no class (happily angry)",
+    "failed-frame": "the program failed on this frame",
+    "low-confidence": "the program is less confident than --min-confidence asks for",
 }
 INPUT_WORDS = {
     "raf_ml": "RAF-ML",
@@ -40,11 +42,12 @@ def funnel_grid(dataset: Dataset) -> Grid:
     """How many images came in, were left out for which reason, and stayed."""
     counts = dataset.manifest["counts"]
     rows = [
-        (f"lines in {INPUT_WORDS[role]}", f"{n:,}")
+        (f"lines in {INPUT_WORDS.get(role, role)}", f"{n:,}")
         for role, n in counts["input_lines"].items()
-        if role in ("raf_ml", "raf_au", "rafce_emotions")
+        if role not in ("rafce_aus", "rafce_partition", "lab")
     ]
-    rows.append(("images joined by name", f"{counts['joined']:,}"))
+    if "joined" in counts:
+        rows.append(("images joined by name", f"{counts['joined']:,}"))
     rows += [(f"− {REASON_WORDS[reason]}", f"{n:,}") for reason, n in counts["discarded"].items()]
     return Grid(
         "From label files to images",
@@ -260,7 +263,7 @@ def inputs_grid(dataset: Dataset) -> Grid:
         "The files that this dataset was built from.",
         (Column("input"), Column("file"), Column("lines", "number"), Column("SHA-256")),
         [
-            (INPUT_WORDS[role], entry["file"], f"{entry['lines']:,}", entry["sha256"])
+            (INPUT_WORDS.get(role, role), entry["file"], f"{entry['lines']:,}", entry["sha256"])
             for role, entry in dataset.manifest["inputs"].items()
         ],
     )

@@ -56,12 +56,13 @@ class Cell:
 
 
 class Row(NamedTuple):
-    """One printed row; `n` is the number of images, None for the laboratory."""
+    """One printed row: `n` images, None for the laboratory, and the AUs that none of them knows."""
 
     emotion: str
     environment: str
     n: int | None
     cells: Mapping[int, Cell]
+    unknown: frozenset[int] = frozenset()
 
     def observed(self) -> dict[int, Cell]:
         """The cells that the paper would print, in the order of the AUs."""
@@ -91,6 +92,13 @@ class Table1:
         return tuple(au for au in self.aus if self.exclusive.get(au) == environment)
 
     @property
+    def has_unknown(self) -> bool:
+        """Whether a column's AU is unknown in some image."""
+        rows = self.of("wild").values()
+        partly = any(cell.n != row.n for row in rows for au, cell in row.cells.items() if au in self.aus)
+        return partly or any(row.unknown & {*self.aus} for row in rows)
+
+    @property
     def has_lab(self) -> bool:
         """Whether there is a laboratory table to compare with."""
         return any(row.environment == "lab" for row in self.rows)
@@ -103,9 +111,12 @@ def category_of(percent: float) -> str:
     return "variant" if percent >= 100 * VARIANT_FROM else "unobserved"
 
 
-def table1(dataset: Dataset, scope: str) -> Table1:
-    """Table 1 of a dataset, counted in one scope; rows in the order of the emotion ids, wild before lab."""
-    wild = wild_rows(dataset.au_statistics.to_pylist(), dataset.emotions, scope)
+def table1(dataset: Dataset, scope: str, images: Mapping[str, int]) -> Table1:
+    """Table 1 of a dataset, counted in one scope; rows in the order of the emotion ids, wild before lab.
+
+    `images` says how many each emotion has in the scope, also those in which an AU is unknown.
+    """
+    wild = wild_rows(dataset.au_statistics.to_pylist(), images, scope)
     lab = lab_rows(dataset.lab_statistics.to_pylist(), dataset.emotions)
     rows = [row for emotion in dataset.emotions for row in (wild[emotion], lab.get(emotion)) if row]
     wild_aus, lab_aus = ({au for row in side.values() for au in row.observed()} for side in (wild, lab))
@@ -113,15 +124,19 @@ def table1(dataset: Dataset, scope: str) -> Table1:
     return Table1(scope, tuple(rows), tuple(sorted(wild_aus | lab_aus)), exclusive if lab else {})
 
 
-def wild_rows(statistics: Records, emotions: Sequence[str], scope: str) -> dict[str, Row]:
-    """The dataset's own rows; an emotion without images in the scope has n = 0 and no cells."""
-    cells: dict[str, dict[int, Cell]] = {emotion: {} for emotion in emotions}
+def wild_rows(statistics: Records, images: Mapping[str, int], scope: str) -> dict[str, Row]:
+    """The dataset's own rows; an AU that no image of the emotion knows has no cell."""
+    cells: dict[str, dict[int, Cell]] = {emotion: {} for emotion in images}
+    unknown: dict[str, set[int]] = {emotion: set() for emotion in images}
     for record in statistics:
+        emotion, au = record["emotion"], record["au"]
         if record["scope"] == scope and record["n"] > 0:
-            cells[record["emotion"]][record["au"]] = wild_cell(record)
+            cells[emotion][au] = wild_cell(record)
+        elif record["scope"] == scope and images[emotion]:
+            unknown[emotion].add(au)
     return {
-        emotion: Row(emotion, "wild", max((cell.n or 0 for cell in row.values()), default=0), row)
-        for emotion, row in cells.items()
+        emotion: Row(emotion, "wild", n, cells[emotion], frozenset(unknown[emotion]))
+        for emotion, n in images.items()
     }
 
 
@@ -167,6 +182,11 @@ def caption(table: Table1) -> list[str]:
         f"Counted on {SCOPE_WORDS[table.scope]}; n is the number of images.",
         "Only observed AUs (20 % and more) are printed; prototypical ones (70 % and more) are bold.",
     ]
+    if table.has_unknown:
+        lines.append(
+            "Where an AU is unknown in an image it counts neither way: a percentage is of the images that know the AU, "
+            "and a question mark says that none does."
+        )
     if table.has_lab:
         lines.append(
             "Underlined: AUs observed in one environment only, red in the wild, blue in the laboratory. "

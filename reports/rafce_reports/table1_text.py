@@ -34,10 +34,12 @@ def _size(row: Row) -> str:
 def _markdown_cells(table: Table1, row: Row) -> Iterator[str]:
     for au in table.aus:
         cell = row.cells.get(au)
-        text = ""
+        text = "?" if au in row.unknown else ""
         if cell and cell.observed:
             text = f"**{cell.rounded}**" if cell.prototypical else str(cell.rounded)
-        yield _marked(text, bool(text) and au in table.exclusive) + ("†" if cell and cell.unsure else "")
+        yield _marked(text, bool(cell and text) and au in table.exclusive) + (
+            "†" if cell and cell.unsure else ""
+        )
 
 
 def latex(table: Table1) -> str:
@@ -77,7 +79,10 @@ def _latex_rows(table: Table1) -> Iterator[str]:
         if row.environment == "wild":
             yield r"\midrule[0.2pt]"
         name = escaped(row.emotion) if row.environment == "wild" else r"\quad in the lab"
-        cells = (_latex_cell(row.cells.get(au), table.exclusive.get(au)) for au in table.aus)
+        cells = (
+            "?" if au in row.unknown else _latex_cell(row.cells.get(au), table.exclusive.get(au))
+            for au in table.aus
+        )
         yield " & ".join([name, _size(row), *cells]) + r" \\"
 
 

@@ -15,8 +15,9 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from rafce.au_classifiers import Images, try_classifiers
 from rafce.dataset import read_dataset
+from rafce.streaming import count_aus, count_here
+from rafce_reports.analysis import try_classifiers
 
 BIN = Path(sys.executable).parent
 RUN_OPTIONS = (
@@ -83,11 +84,7 @@ def train(folder: Path, name: str, dataset: str, method: str) -> dict[str, Any]:
 def from_true_aus(dataset: Path) -> pd.DataFrame:
     """What classifiers that see the true AUs reach on the same test images."""
     data = read_dataset(dataset)
-    emotion_N, partition_N = data.emotion_ids(), data.partitions()
-    active_NA, known_NA = data.au_matrix()
-    test_N = partition_N == "test"
-    fit, test = (Images(emotion_N[rows], active_NA[rows], known_NA[rows]) for rows in (~test_N, test_N))
-    return try_classifiers(fit, test, data.emotions).summary
+    return try_classifiers(data, count_here(count_aus, data.samples)).summary
 
 
 def rate(figure: dict[str, float]) -> str:

@@ -32,7 +32,7 @@ def test_what_synth_writes_can_be_built_and_agrees_with_its_official_labels(run)
     assert CliRunner().invoke(rafce, build).exit_code == 0
     official = CliRunner().invoke(rafce, [*build, "--rafce", "s/RAF-CE", "--out", "official", "--json"])
     assert official.exit_code == 0, official.output
-    assert read_dataset(Path("official")).samples.num_rows == 91
+    assert read_dataset(Path("official")).n_images == 91
 
 
 def test_every_image_of_raf_au_has_an_aligned_face_that_build_finds_by_itself(run, tmp_path):

@@ -11,7 +11,7 @@ from sklearn.metrics import mutual_info_score
 from sklearn.metrics.cluster import expected_mutual_information
 
 from rafce.association import chance_bits, cooccurrence, log_odds_ratio, mutual_information, telling_aus
-from rafce.statistics import Counts, count
+from rafce.statistics import Counts, PairCounts, count
 
 EMOTIONS = ("calm", "torn", "glad")
 AUS = (1, 4, 12, 25)
@@ -22,6 +22,16 @@ def images(seed: int, n: int = 200, known_share: float = 1.0):
     emotion_N = rng.choice(3, n, p=[0.6, 0.3, 0.1])
     rates_EA = rng.uniform(0.2, 0.8, (3, 4))
     return emotion_N, rng.random((n, 4)) < rates_EA[emotion_N], rng.random((n, 4)) < known_share
+
+
+def cooccurrence_of(emotion_N, active_NA, known_NA, emotions=EMOTIONS, aus=AUS) -> pd.DataFrame:
+    """Of rows, by products of each emotion's tables."""
+    products: list[list[np.ndarray]] = []
+    for emotion in range(len(emotions)):
+        known = known_NA[emotion_N == emotion].astype(int)
+        active = known * active_NA[emotion_N == emotion]
+        products.append([known.T @ known, active.T @ known, active.T @ active])
+    return cooccurrence(PairCounts(*map(np.array, zip(*products, strict=True))), emotions, aus)
 
 
 @pytest.mark.parametrize("seed", range(4))
@@ -144,7 +154,7 @@ def test_log_odds_need_images_on_both_sides():
 @pytest.mark.parametrize("known_share", [1.0, 0.7])
 def test_cooccurrence_equals_counting_pairs_image_by_image(known_share):
     emotion_N, active_NA, known_NA = images(5, known_share=known_share)
-    table = cooccurrence(emotion_N, active_NA, known_NA, EMOTIONS, AUS)
+    table = cooccurrence_of(emotion_N, active_NA, known_NA)
     assert len(table) == 3 * 6
     rows = iter(table.to_dict("records"))
     for id_, emotion in enumerate(EMOTIONS):
@@ -171,7 +181,7 @@ def test_cooccurrence_equals_counting_pairs_image_by_image(known_share):
 
 def test_odds_of_a_pair_are_those_of_its_four_cells():
     emotion_N, active_NA, known_NA = images(6)
-    row = cooccurrence(emotion_N, active_NA, known_NA, EMOTIONS, AUS).iloc[0]
+    row = cooccurrence_of(emotion_N, active_NA, known_NA).iloc[0]
     first, second = active_NA[emotion_N == 0, 0], active_NA[emotion_N == 0, 1]
     cells = [
         (first & second).sum(),
@@ -186,7 +196,7 @@ def test_odds_of_a_pair_are_those_of_its_four_cells():
 
 def test_a_pair_that_cannot_vary_has_a_rate_but_no_correlation():
     active_NA = np.array([[True, False], [True, True]])
-    table = cooccurrence(np.array([0, 0]), active_NA, np.ones((2, 2), np.bool_), ("calm", "torn"), (1, 2))
+    table = cooccurrence_of(np.array([0, 0]), active_NA, np.ones((2, 2), np.bool_), ("calm", "torn"), (1, 2))
     assert table["frequency"].tolist() == pytest.approx([0.5, np.nan], nan_ok=True)
     assert table[["phi", "log_odds", "log_odds_low"]].isna().all(axis=None)
 

@@ -8,14 +8,17 @@ from sklearn.naive_bayes import BernoulliNB
 
 from rafce.au_classifiers import (
     CLASSIFIERS,
+    Fitted,
     Images,
+    Trial,
     equation_7,
-    fitted,
     mean_with_interval,
     naive_bayes_class,
     naive_bayes_uniform,
-    try_classifiers,
+    outcome_on,
+    trial_of,
 )
+from rafce.statistics import count
 
 EMOTIONS = ("calm", "torn", "glad", "wry")
 
@@ -25,6 +28,16 @@ def images(seed: int, n: int = 300, known_share: float = 1.0) -> Images:
     rates_EA = np.random.default_rng(99).random((4, 6)) ** 2
     emotion_N = rng.choice(4, n, p=[0.5, 0.3, 0.15, 0.05])
     return Images(emotion_N, rng.random((n, 6)) < rates_EA[emotion_N], rng.random((n, 6)) < known_share)
+
+
+def fitted(images: Images, n_emotions: int) -> Fitted:
+    n_E = np.bincount(images.emotion_N, minlength=n_emotions)
+    return Fitted(count(*images, n_emotions), n_E)
+
+
+def try_classifiers(fit: Images, test: Images, emotions: tuple[str, ...]) -> Trial:
+    known = fitted(fit, len(emotions))
+    return trial_of(known, outcome_on(known, test), emotions)
 
 
 @pytest.mark.parametrize("classifier", [naive_bayes_uniform, naive_bayes_class])

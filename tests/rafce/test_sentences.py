@@ -19,6 +19,7 @@ from rafce.evidence import (
 )
 from rafce.reference import LabCell, lab_cells, paper_wild_cells
 from rafce.sentences import SENTENCES, check_sentences
+from rafce.statistics import PairCounts, count
 from rafce.taxonomy import AUS, COMPOUND_EMOTIONS
 
 PRINTED = printed_evidence()
@@ -43,7 +44,20 @@ def evidence_of(
     aus=AUS,
     lab=lab_cells(),  # noqa: B008
 ) -> Evidence:
-    return dataset_evidence(emotion_N, active_NA, known_NA, emotions, aus, lab)
+    n_E = np.bincount(emotion_N, minlength=len(emotions))
+    counts = count(emotion_N, active_NA, known_NA, len(emotions))
+    return dataset_evidence(
+        n_E, counts, pairs_of(emotion_N, active_NA, known_NA, len(emotions)), emotions, aus, lab
+    )
+
+
+def pairs_of(emotion_N, active_NA, known_NA, n_emotions) -> PairCounts:
+    products: list[list[np.ndarray]] = []
+    for emotion in range(n_emotions):
+        known = known_NA[emotion_N == emotion].astype(int)
+        active = known * active_NA[emotion_N == emotion]
+        products.append([known.T @ known, active.T @ known, active.T @ active])
+    return PairCounts(*map(np.array, zip(*products, strict=True)))
 
 
 def answers(evidence: Evidence):

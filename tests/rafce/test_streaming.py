@@ -215,11 +215,16 @@ def test_a_built_dataset_is_counted_as_its_statistics_say(release, tmp_path):
     root = release()
     build_dataset(BuildOptions(raf_ml=root / "RAF-ML", raf_au=root / "RAF-AU", out=tmp_path / "data"))
     dataset = read_dataset(tmp_path / "data")
+    rows = pq.read_table(tmp_path / "data/samples.parquet").to_pandas()
+    active_NA = rows[[au_column(au) for au in dataset.aus]].to_numpy(bool)
     expected = counts_of_rows_by_scope(
-        dataset.emotion_ids(), dataset.partitions(), *dataset.au_matrix(), len(dataset.emotions)
+        rows["emotion_id"].to_numpy(np.int64),
+        rows["partition"].to_numpy(object),
+        active_NA,
+        np.ones_like(active_NA),
+        len(dataset.emotions),
     )
-    samples = find_samples(tmp_path / "data/samples.parquet")
-    counts = counts_by_scope(count_here(count_aus, samples), samples.grid)
+    counts = counts_by_scope(count_here(count_aus, dataset.samples), dataset.samples.grid)
     assert list(counts) == list(expected)
     for scope, (known_EA, active_EA) in expected.items():
         assert np.array_equal(counts[scope].known_EA, known_EA)
@@ -235,14 +240,17 @@ def test_co_occurrence_equals_counting_pairs_by_hand(tmp_path, small_pieces, col
     path = write(tmp_path / "s.parquet", id_columns(rows), columns(rows), group_rows=37)
     pairs = count_here(count_au_pairs, find_samples(path))
     known: Counter[tuple] = Counter()
+    first: Counter[tuple] = Counter()
     active: Counter[tuple] = Counter()
     for row in rows:
         p, e = PARTITIONS.index(row.partition), WORDS.emotions.index(row.emotion)
         for (i, one), (j, other) in product(enumerate(row.aus), repeat=2):
             known[p, e, i, j] += one is not None and other is not None
+            first[p, e, i, j] += one is True and other is not None
             active[p, e, i, j] += one is True and other is True
     for cell in np.ndindex(pairs.active_PEAA.shape):
         assert pairs.known_PEAA[cell] == known[cell]
+        assert pairs.first_PEAA[cell] == first[cell]
         assert pairs.active_PEAA[cell] == active[cell]
 
 
@@ -256,6 +264,7 @@ def test_an_au_occurs_with_itself_as_often_as_it_is_active(tmp_path):
     assert np.array_equal(np.diagonal(pairs.active_PEAA, axis1=2, axis2=3), single.active_PEA)
     assert np.array_equal(np.diagonal(pairs.known_PEAA, axis1=2, axis2=3), single.known_PEA)
     assert np.array_equal(pairs.active_PEAA, pairs.active_PEAA.swapaxes(2, 3))
+    assert (pairs.first_PEAA == single.active_PEA[..., None]).all()
 
 
 # --- files of other programs ---

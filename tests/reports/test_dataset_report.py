@@ -3,13 +3,15 @@
 import json
 import re
 import shutil
+from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
 
+import pyarrow.parquet as pq
 import pytest
 
-from rafce.dataset import Dataset
 from rafce.errors import ConfigError, OutputError
+from rafce.parts import find_samples
 from rafce_reports import dataset_report
 from rafce_reports.analysis import AnalyzeOptions, analyze
 from rafce_reports.dataset_page import build_context
@@ -162,15 +164,17 @@ def test_a_fault_on_the_way_leaves_the_older_reports(other_dataset, other_report
 
 def test_a_scope_counts_its_partition_only(dataset):
     analysis = analyze(dataset, AnalyzeOptions(scope="test"))
-    partitions = dataset.samples["partition"].to_pylist()
+    partitions = pq.read_table(dataset.folder / "samples.parquet")["partition"].to_pylist()
     assert analysis.information["n"].max() == partitions.count("test")
     assert sum(row.n or 0 for row in analysis.table1.of("wild").values()) == partitions.count("test")
     assert sum(row.n or 0 for row in analysis.train_table1.of("wild").values()) == partitions.count("train")
 
 
-def test_a_scope_without_images_is_an_error(dataset):
-    train = dataset.samples.filter([name == "train" for name in dataset.samples["partition"].to_pylist()])
-    lacking = Dataset(**{**vars(dataset), "samples": train})
+def test_a_scope_without_images_is_an_error(dataset, tmp_path):
+    rows = pq.read_table(dataset.folder / "samples.parquet")
+    train = rows.filter([name == "train" for name in rows["partition"].to_pylist()])
+    pq.write_table(train, tmp_path / "train.parquet")
+    lacking = replace(dataset, samples=find_samples(tmp_path / "train.parquet"))
     with pytest.raises(ConfigError, match=r"--scope test: expected images of it in .*, found none"):
         analyze(lacking, AnalyzeOptions(scope="test"))
     assert analyze(lacking, AnalyzeOptions()).left_out["trial"].startswith("the classifiers need images")
@@ -193,5 +197,5 @@ def test_options_are_checked(options, message):
     [(None, "it goes to the earlier column"), ({"agree": 896, "differ": 4}, "the official class decides")],
 )
 def test_the_page_says_who_decides_ties(official, words, dataset):
-    told = Dataset(**{**vars(dataset), "manifest": {**dataset.manifest, "official": official}})
+    told = replace(dataset, manifest={**dataset.manifest, "official": official})
     assert words in build_context(analyze(told, AnalyzeOptions()))["tie_words"]

@@ -8,6 +8,7 @@ import matplotlib.colors
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
+import pyarrow.parquet as pq
 import pytest
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -16,7 +17,7 @@ from PIL import Image
 from rafce.dataset import Dataset
 from rafce.errors import ImageError
 from rafce_reports.analysis import Analysis, AnalyzeOptions, analyze
-from rafce_reports.figure1 import class_counts, draw_figure1, example_faces
+from rafce_reports.figure1 import draw_figure1, example_faces
 from rafce_reports.heatmaps import draw_difference, draw_frequencies
 from rafce_reports.information import draw_information, draw_sides, draw_telling, pair_matrix
 from rafce_reports.save import save_figure
@@ -31,33 +32,37 @@ def analysis(dataset: Dataset) -> Analysis:
     return analyze(dataset, AnalyzeOptions())
 
 
+@pytest.fixture(scope="module")
+def classes(analysis: Analysis) -> pd.DataFrame:
+    return analysis.classes
+
+
 def texts(figure: Figure) -> list[str]:
     return [text.get_text() for axes in figure.axes for text in axes.texts]
 
 
-def test_class_counts_equal_counting_rows(dataset):
-    rows = dataset.samples.to_pandas()
-    for record in class_counts(dataset).to_dict("records"):
+def test_class_counts_equal_counting_rows(dataset, classes):
+    rows = pq.read_table(dataset.folder / "samples.parquet").to_pandas()
+    for record in classes.to_dict("records"):
         members = rows[rows["emotion"] == record["emotion"]]
         assert record["n"] == len(members)
         assert record["train"] == (members["partition"] == "train").sum()
         assert record["ci_low"] < record["share"] == len(members) / len(rows) < record["ci_high"]
 
 
-def test_figure_1_draws_every_count_most_frequent_emotion_first(dataset):
-    counts = class_counts(dataset)
-    figure = draw_figure1(counts)
+def test_figure_1_draws_every_count_most_frequent_emotion_first(classes):
+    figure = draw_figure1(classes)
     names = [label.get_text() for label in figure.axes[0].get_yticklabels()]
-    assert names == counts.sort_values("n", ascending=False, kind="stable")["emotion"].tolist()
-    ordered = counts.set_index("emotion").loc[names]
+    assert names == classes.sort_values("n", ascending=False, kind="stable")["emotion"].tolist()
+    ordered = classes.set_index("emotion").loc[names]
     for partition, bars in zip(PARTITION_COLOURS, figure.axes[0].containers, strict=True):
         assert [bar.get_width() for bar in bars] == ordered[partition].tolist()
     assert [text for text in texts(figure) if "/" not in text] == [str(n) for n in ordered["n"]]
 
 
-def test_figure_1_shows_a_face_beside_each_emotion_where_asked(dataset):
+def test_figure_1_shows_a_face_beside_each_emotion_where_asked(dataset, classes):
     faces = {emotion: np.zeros((8, 8, 3), np.uint8) for emotion in dataset.emotions}
-    strips = draw_figure1(class_counts(dataset), faces).axes[0].child_axes
+    strips = draw_figure1(classes, faces).axes[0].child_axes
     assert sum(bool(strip.images) for strip in strips) == len(dataset.emotions)
 
 
@@ -67,7 +72,7 @@ def with_images(dataset: Dataset, root: Path) -> Dataset:
 
 
 def test_example_faces_are_the_first_training_images_of_the_folder(dataset, tmp_path):
-    rows = dataset.samples.to_pandas()
+    rows = pq.read_table(dataset.folder / "samples.parquet").to_pandas()
     for name in rows.loc[rows["partition"] == "train"].drop_duplicates("emotion")["image"]:
         shade = int(name[:4]) % 256
         Image.new("L", (150, 100), shade).save(tmp_path / f"{name[:4]}_aligned.jpg")
@@ -148,11 +153,11 @@ def test_sides_show_only_aus_that_are_ever_one_sided(analysis):
 
 
 @pytest.mark.parametrize("kind", ["png", "svg", "pdf"])
-def test_a_figure_drawn_twice_gives_the_same_bytes(kind, dataset, tmp_path):
+def test_a_figure_drawn_twice_gives_the_same_bytes(kind, classes, tmp_path):
     digests = set()
     for name in ("first", "second"):
         with drawing_style():
-            figure = draw_figure1(class_counts(dataset))
+            figure = draw_figure1(classes)
         save_figure(figure, tmp_path, name, (kind,))
         digests.add(hashlib.sha256((tmp_path / f"{name}.{kind}").read_bytes()).hexdigest())
     assert len(digests) == 1

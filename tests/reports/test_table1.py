@@ -4,7 +4,9 @@ import re
 import shutil
 import subprocess
 from collections import Counter
+from dataclasses import replace
 
+import numpy as np
 import pandas as pd
 import pyarrow.parquet as pq
 import pytest
@@ -12,13 +14,24 @@ import pytest
 from rafce.dataset import Dataset
 from rafce.reference import lab_cells, paper_wild_cells
 from rafce.schema import au_column
+from rafce.statistics import Counts
+from rafce.streaming import count_aus, count_here
+from rafce.tables import au_statistics_table
+from rafce_reports.figure1 import class_counts, images_in
+from rafce_reports.page import render_part
 from rafce_reports.table1 import Cell, Table1, caption, category_of, table1, tidy
 from rafce_reports.table1_text import latex, markdown
 
 
+def table1_of(dataset: Dataset, scope: str) -> Table1:
+    """Table 1 as the dataset's statistics have it, with the images of its samples."""
+    tally = count_here(count_aus, dataset.samples)
+    return table1(dataset, scope, images_in(class_counts(tally.images_PE, dataset.emotions), scope))
+
+
 @pytest.fixture
 def printed(printed_dataset: Dataset) -> Table1:
-    return table1(printed_dataset, "all")
+    return table1_of(printed_dataset, "all")
 
 
 def test_the_papers_numbers_give_its_94_wild_cells_and_its_lab_rows(printed):
@@ -42,10 +55,14 @@ def test_rows_stand_in_the_order_of_the_emotions_wild_before_lab(printed, datase
 
 @pytest.mark.parametrize("scope", ["all", "train", "validation", "test"])
 def test_cells_equal_a_count_over_the_samples(dataset, scope):
-    samples = [row for row in dataset.samples.to_pylist() if scope in ("all", row["partition"])]
+    samples = [
+        row
+        for row in pq.read_table(dataset.folder / "samples.parquet").to_pylist()
+        if scope in ("all", row["partition"])
+    ]
     sizes = Counter(row["emotion"] for row in samples)
     active = Counter((row["emotion"], au) for row in samples for au in dataset.aus if row[au_column(au)])
-    for emotion, row in table1(dataset, scope).of("wild").items():
+    for emotion, row in table1_of(dataset, scope).of("wild").items():
         assert row.n == sizes[emotion]
         for au, cell in row.cells.items():
             assert cell.percent == pytest.approx(100 * active[emotion, au] / sizes[emotion])
@@ -67,7 +84,7 @@ def test_halves_round_up(count, n, printed):
 
 
 def test_the_dagger_marks_what_is_less_than_95_percent_sure(dataset):
-    table = table1(dataset, "all")
+    table = table1_of(dataset, "all")
     for record in dataset.au_statistics.to_pylist():
         if record["scope"] == "all":
             cell = table.of("wild")[record["emotion"]].cells[record["au"]]
@@ -77,7 +94,7 @@ def test_the_dagger_marks_what_is_less_than_95_percent_sure(dataset):
 
 
 def test_tidy_holds_the_observed_cells_unrounded_and_the_lab_without_intervals(dataset):
-    frame = tidy(table1(dataset, "all"))
+    frame = tidy(table1_of(dataset, "all"))
     assert frame.columns.tolist() == [
         "emotion",
         "environment",
@@ -148,18 +165,32 @@ def test_latex_compiles_alone_and_inside_a_paper(which, request, tmp_path):
 @pytest.mark.parametrize("scope", ["all", "train"])
 def test_the_caption_says_what_was_counted(dataset, scope):
     words = {"all": "all images, test images included", "train": "training images only"}
-    assert words[scope] in " ".join(caption(table1(dataset, scope)))
+    assert words[scope] in " ".join(caption(table1_of(dataset, scope)))
 
 
 def test_without_a_laboratory_nothing_is_exclusive_and_the_caption_says_so(other_dataset):
-    table = table1(other_dataset, "all")
+    table = table1_of(other_dataset, "all")
     assert table.exclusive == {}
     assert "no laboratory table" in " ".join(caption(table))
 
 
 def test_an_emotion_without_images_keeps_its_row(dataset):
-    statistics = dataset.au_statistics.filter(
-        dataset.au_statistics.column("emotion").to_numpy(zero_copy_only=False) != "happily sad"
-    )
-    row = table1(Dataset(**{**vars(dataset), "au_statistics": statistics}), "all").of("wild")["happily sad"]
-    assert (row.n, row.cells) == (0, {})
+    images = dict.fromkeys(dataset.emotions, 1) | {"happily sad": 0}
+    counts = Counts(*(np.zeros((len(dataset.emotions), len(dataset.aus)), np.int64) for _ in range(2)))
+    statistics = au_statistics_table({"all": counts}, dataset.words)
+    row = table1(replace(dataset, au_statistics=statistics), "all", images).of("wild")["happily sad"]
+    assert (row.n, row.cells, row.unknown) == (0, {}, frozenset())
+
+
+def test_a_question_mark_stands_where_no_image_knows_the_au(other_dataset):
+    known_EA = np.array([[30, 30, 30, 30], [0, 30, 30, 30], [20, 30, 30, 30]])
+    statistics = au_statistics_table({"all": Counts(known_EA, known_EA // 2)}, other_dataset.words)
+    images = dict.fromkeys(other_dataset.emotions, 30)
+    table = table1(replace(other_dataset, au_statistics=statistics), "all", images)
+    assert [row.unknown for row in table.rows] == [frozenset(), {1}, frozenset()]
+    assert "a question mark says that none does" in " ".join(caption(table))
+    assert [line.split("|")[3].strip("* †") for line in markdown(table).splitlines()[4:]] == ["50", "?", "50"]
+    figures = [line.split(" & ")[2] for line in latex(table).splitlines() if " & 30 & " in line]
+    assert [figure.strip()[:2] for figure in figures] == ["50", "?", "50"]
+    page = render_part("table1.html", table=table, caption=caption(table), facs=str)
+    assert page.count("<td>?</td>") + page.count("<td\n>?</td>") == 1

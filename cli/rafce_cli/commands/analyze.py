@@ -34,28 +34,51 @@ FOLDER = click.Path(path_type=Path)
 @click.option(
     "--with-images", is_flag=True, help="Show one example face of each emotion in Figure 1. Mind the licence."
 )
+@click.option(
+    "--co-occurrence/--no-co-occurrence",
+    default=None,
+    help="Count pairs of AUs, which takes longer than all else; by default on up to a million images.",
+)
+@click.option(
+    "--jobs",
+    type=click.IntRange(min=1),
+    metavar="N",
+    help="How many threads count the samples; one for each core, up to four, if left out.",
+)
+@click.option(
+    "--scheduler",
+    metavar="ADDRESS",
+    help="Let the workers of a Dask scheduler count the samples, such as tcp://10.0.0.1:8786. They must see the files.",
+)
 @click.option("--json", "as_json", is_flag=True, help="Print a summary as JSON.")
-def analyze(dataset: Path, out: Path | None, as_json: bool, **options: Any) -> None:
+def analyze(
+    dataset: Path, out: Path | None, jobs: int | None, scheduler: str | None, as_json: bool, **options: Any
+) -> None:
     """Make Table 1, the figures and report.html from the dataset folder DATASET (rafce-data if left out).
 
-    Every table is written as CSV and Parquet, every figure as PNG and SVG. Older reports are replaced.
+    Every table is written as CSV and Parquet, every figure as PNG and SVG. Older reports are replaced. The samples
+    may be one Parquet file or a folder of them, and larger than memory.
 
     \b
     Examples:
       rafce analyze
       rafce analyze rafce-data --scope train --out train-reports
+      rafce analyze frames --co-occurrence --jobs 2
       rafce analyze --json
     """
     from rafce.dataset import read_dataset
+    from rafce_cli.counting import Counting
     from rafce_reports.analysis import AnalyzeOptions, analyze
     from rafce_reports.dataset_report import write_reports
 
     out = out or dataset / "reports"
-    analysis = analyze(read_dataset(dataset), AnalyzeOptions(**options))
+    counting = Counting(jobs, scheduler)
+    analysis = analyze(read_dataset(dataset), AnalyzeOptions(**options), counting)
     summary = write_reports(analysis, out)
     if as_json:
-        click.echo(json.dumps({"folder": str(out), **summary}, indent=2, ensure_ascii=False))
+        told = {"folder": str(out), "seconds": counting.seconds, **summary}
+        click.echo(json.dumps(told, indent=2, ensure_ascii=False))
         return
     from rafce_cli.analyze_summary import print_summary
 
-    print_summary(analysis, out)
+    print_summary(analysis, counting.seconds, out)
