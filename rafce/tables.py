@@ -7,10 +7,11 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
+from rafce.grouped import GroupTally, sureness_of
 from rafce.joining import Discard, Sample
 from rafce.reference import LabCell
 from rafce.schema import CATEGORIES, MAX_MASK_AUS, SCOPES, Vocabulary, au_column
-from rafce.statistics import BoolArray, Counts, category_index, category_names, count, frequency, sureness
+from rafce.statistics import BoolArray, Counts, category_index, category_names, count, frequency
 from rafce.taxonomy import BASIC_EMOTIONS
 
 
@@ -67,9 +68,18 @@ def discarded_table(discards: Sequence[Discard]) -> pa.Table:
     )
 
 
-def au_statistics_table(counts_by_scope: Mapping[str, Counts], words: Vocabulary) -> pa.Table:
-    """`au_statistics.parquet`: scope by scope, emotion by emotion, AU by AU."""
-    return pa.concat_tables([_scope_table(scope, counts, words) for scope, counts in counts_by_scope.items()])
+def au_statistics_table(
+    counts_by_scope: Mapping[str, Counts], words: Vocabulary, groups: GroupTally | None = None
+) -> pa.Table:
+    """`au_statistics.parquet`: scope by scope, emotion by emotion, AU by AU.
+
+    With groups it says how many, and intervals and masses are those of `rafce.grouped.grouped_sureness`.
+    """
+    tables = [
+        _scope_table(scope, counts, words, None if groups is None else groups.in_scope(scope))
+        for scope, counts in counts_by_scope.items()
+    ]
+    return pa.concat_tables(tables)
 
 
 def counts_by_scope(
@@ -87,9 +97,9 @@ def counts_by_scope(
     return counts
 
 
-def _scope_table(scope: str, counts: Counts, words: Vocabulary) -> pa.Table:
+def _scope_table(scope: str, counts: Counts, words: Vocabulary, groups: GroupTally | None) -> pa.Table:
     n_emotions, n_aus = counts.known_EA.shape
-    sure = sureness(counts)
+    sure = sureness_of(counts, groups)
     rates: dict[str, Any] = {"frequency": frequency(counts), "ci_low": sure.low_EA, "ci_high": sure.high_EA}
     rates |= {f"p_{name}": sure.mass_EAC[..., i] for i, name in enumerate(CATEGORIES)}
     columns = {
@@ -98,6 +108,7 @@ def _scope_table(scope: str, counts: Counts, words: Vocabulary) -> pa.Table:
         "emotion_id": np.repeat(np.arange(n_emotions, dtype=np.int8), n_aus),
         "au": np.tile(np.array(words.aus, np.int16), n_emotions),
         "n": counts.known_EA.ravel(),
+        **({} if groups is None else {"n_groups": groups.n_groups_EA().ravel()}),
         "count": counts.active_EA.ravel(),
         "category": pa.array(category_names(category_index(counts)).ravel().tolist(), pa.string()),
         **{name: pa.array(rate.ravel(), from_pandas=True) for name, rate in rates.items()},
