@@ -85,6 +85,11 @@ def action_unit(au: int) -> ActionUnit:
     return ACTION_UNITS[au]
 
 
+def has_place(au: int) -> bool:
+    """Whether an AU acts somewhere on the schematic face; head and eye movements, say, do not."""
+    return au in ACTION_UNITS
+
+
 def action(au: int, side: str | None = None, lip: str | None = None, strength: float = 1.0) -> Action:
     """An AU shown on one side ("L" or "R", the subject's), on one lip ("T" or "B"), or all over (None).
 

@@ -25,7 +25,7 @@ from rafce_train.feed import Feed
 from rafce_train.gradcam import MapLayer, Maps, Target, choose_layer, grad_cam
 from rafce_train.inference import Probabilities, probabilities
 from rafce_train.model import Net
-from rafce_train.questions import Question, Verdict, au_question, emotion_question
+from rafce_train.questions import Question, Verdict, au_question, emotion_question, region_notes
 from rafce_train.saved import load_net
 from rafce_train.setup import gather, make_feed
 
@@ -119,6 +119,8 @@ def explain(
     if options.au is not None:
         _check_aus_learned(subjects, options.au)
         questions.append(au_question(data, options.au))
+    for text in region_notes(data):
+        note(text)
     return subjects, [ask(subjects, question, options.n_examples, progress) for question in questions]
 
 

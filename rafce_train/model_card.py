@@ -12,6 +12,8 @@ Json = Mapping[str, Any]
 
 FEW = 10
 """Test images below which a card says that an emotion's recall tells little."""
+FEW_GROUPS = 20
+"""Test groups below which a card says that intervals over groups are too narrow."""
 PLACES = ("dataset", "images", "weights")
 """Options that say where things lie on one machine."""
 LOSSES = {"emo": "emotion", "au": "AU", "dm": "distribution matching", "align": "alignment"}
@@ -20,7 +22,7 @@ LOSSES = {"emo": "emotion", "au": "AU", "dm": "distribution matching", "align": 
 def model_card(config: Config, metrics: Json, manifest: Json) -> str:
     """The card as Markdown; `metrics` and `manifest` are the run's and the dataset's JSON files."""
     sections = {
-        f"Model card: {config.method} on compound expressions": _purpose(config, metrics),
+        f"Model card: {config.method} on facial expressions": _purpose(config, metrics),
         "Intended use": _intended_use(),
         "Data": _data(metrics, manifest),
         "Method": _method(config, metrics),
@@ -45,14 +47,14 @@ def _purpose(config: Config, metrics: Json) -> list[str]:
     picked = {"uar": "UAR", "accuracy": "accuracy"}[selected["by"]]
     return [
         f"Looks at one aligned face, {side} × {side} pixels, and gives a probability for each of "
-        f"{len(test['emotions'])} compound emotions{seen}. The network is a {config.backbone} as it was after epoch "
+        f"{len(test['emotions'])} emotions{seen}. The network is a {config.backbone} as it was after epoch "
         f"{selected['epoch']}, which did best on the validation images ({picked} {_percent(selected['validation'])} %)."
     ]
 
 
 def _intended_use() -> list[str]:
     return [
-        "Research on compound expressions and on action units as a helper task. Faces must be cropped and aligned as "
+        "Research on facial expressions and on action units as a helper task. Faces must be cropped and aligned like "
         "those it learned from.",
         "It names the expression that annotators saw in a picture, not what a person feels. It is not for judging, "
         "sorting, watching or identifying people.",
@@ -61,7 +63,10 @@ def _intended_use() -> list[str]:
 
 def _data(metrics: Json, manifest: Json) -> list[str]:
     dataset = metrics["dataset"]
-    sizes = ", ".join(f"{dataset[name]:,} {name}" for name in ("train", "validation", "test"))
+    sizes = ", ".join(
+        f"{dataset[name]:,} {name}{_in_groups(dataset['groups'][name])}"
+        for name in ("train", "validation", "test")
+    )
     left_out = f"; {len(metrics['dropped']):,} left out, unreadable" if metrics["dropped"] else ""
     lines = [
         f"Images: {sizes}{left_out}. Fingerprint of the dataset's Parquet files: `{dataset['fingerprint']}`."
@@ -104,7 +109,8 @@ def _figures(metrics: Json) -> list[str]:
         )
     heading = ("figure", "%", "95 % interval", f"always {majority['emotion']}, %")
     return [
-        f"{test['n']:,} images, looked at once, after training.",
+        f"{test['n']:,} images{_in_groups(test['groups'])}, looked at once, after training. Intervals: "
+        f"{_intervals(test['intervals'])}.",
         _table(heading, rows),
         f"Expected calibration error of the top emotion: {_percent(test['calibration']['expected_error'])} points.",
     ]
@@ -116,7 +122,7 @@ def _emotions(metrics: Json, manifest: Json) -> list[str]:
         (
             row["emotion"],
             str(counts.get(row["emotion"], {}).get("train", "–")),
-            str(row["support"]),
+            f"{row['support']}{_in_groups(row['groups'])}",
             *_rate(row["recall"]),
             *_rate(row["f1"]),
         )
@@ -133,7 +139,7 @@ def _action_units(figures: Json | None) -> list[str]:
         (
             f"AU{row['au']:02d}",
             str(row["train_positives"]),
-            f"{row['positives']} of {row['n']}",
+            f"{row['positives']} of {row['n']}{_in_groups(row['groups'])}",
             f"{row['threshold']:.3f}",
             *_rate(row["f1"]),
             *_rate(row["average_precision"]),
@@ -147,8 +153,8 @@ def _action_units(figures: Json | None) -> list[str]:
 def _limits(config: Config, metrics: Json) -> list[str]:
     points = [
         *_small_emotions(metrics["test"]["emotions"]),
-        "The intervals of UAR and F1 resample images within each emotion: one of few images that are all right or all "
-        "wrong adds no width, so look at its own interval.",
+        *_unlearned_aus(metrics["test"]["action_units"]),
+        *_interval_limit(metrics["test"]["groups"]),
         _validation_use(config),
         "Whoever picks among several runs by their test figures must expect less of the picked one on new images.",
         *_prior_limit(config),
@@ -165,6 +171,24 @@ def _small_emotions(rows: Sequence[Json]) -> Iterable[str]:
         yield f"Fewer than {FEW} test images, so that recall tells little: {', '.join(few)}."
     if none:
         yield f"No test image, so no figure: {', '.join(none)}."
+
+
+def _unlearned_aus(figures: Json | None) -> Iterable[str]:
+    rows = figures["aus"] if figures else []
+    if names := [f"AU{row['au']:02d}" for row in rows if not row["train_positives"]]:
+        yield f"Shown by no training image, so their probabilities mean little: {', '.join(names)}."
+
+
+def _interval_limit(n_groups: int | None) -> Iterable[str]:
+    if n_groups is None:
+        yield (
+            "The intervals of UAR and F1 resample images within each emotion: one of few images that are all right or "
+            "all wrong adds no width, so look at its own interval."
+        )
+        return
+    yield "Images of one group depend on each other: intervals resample whole groups, and a single group has none."
+    if n_groups < FEW_GROUPS:
+        yield f"Intervals over so few groups, {n_groups}, are too narrow."
 
 
 def _validation_use(config: Config) -> str:
@@ -196,6 +220,15 @@ def _table(heading: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
     """A Markdown table, the first column to the left, the others to the right."""
     lines = [heading, ("---", *["---:"] * (len(heading) - 1)), *rows]
     return "\n".join(f"| {' | '.join(line)} |" for line in lines)
+
+
+def _in_groups(n_groups: int | None) -> str:
+    return "" if n_groups is None else f" in {n_groups:,} groups"
+
+
+def _intervals(kinds: Json) -> str:
+    rates, scores = kinds["rates"], kinds["scores"]
+    return rates if rates == scores else f"{rates} for accuracy and recall, {scores} for the others"
 
 
 def _rate(figure: Json) -> tuple[str, str]:

@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from rafce.errors import ConfigError
+from rafce.geometry import has_place
 from rafce.schema import au_column
 from rafce_train.attention import Aus
 from rafce_train.data import BoolArray, IntArray, TrainingData
@@ -78,7 +79,7 @@ class AuQuestion(Question):
 
 
 def emotion_question(data: TrainingData, scope: str) -> Question:
-    """The true emotion of every test image, against the AUs active in it and those observed in its emotion.
+    """The true emotion of every test image, against the AUs known to be active in it and those observed in its emotion.
 
     Asked for the true emotion, two runs are held against the same regions even where one of them errs. What is
     observed is counted in `scope`: train or all.
@@ -92,8 +93,10 @@ def emotion_question(data: TrainingData, scope: str) -> Question:
 
 def au_question(data: TrainingData, au: int) -> Question:
     """An AU in the test images that show it, against its own regions; ConfigError when none does."""
-    if au not in data.aus:
-        raise ConfigError(f"--au {au}: expected one of {', '.join(map(str, data.aus))}")
+    placed = [other for other in data.aus if has_place(other)]
+    if au not in placed:
+        why = ", which have a place on the schematic face" if au in data.aus else ""
+        raise ConfigError(f"--au {au}: expected one of {', '.join(map(str, placed))}{why}")
     column = data.aus.index(au)
     place_n = np.flatnonzero(data.au_NA[data.rows("test"), column] == 1)
     if not len(place_n):
@@ -103,5 +106,18 @@ def au_question(data: TrainingData, au: int) -> Question:
 
 
 def _aus_of(data: TrainingData, active_NA: BoolArray) -> list[Aus]:
-    """The AUs of each row by number."""
-    return [frozenset(np.array(data.aus)[active_A].tolist()) for active_A in active_NA]
+    """The AUs of each row by number, without those that have no place on the schematic face."""
+    placed_A = np.array([has_place(au) for au in data.aus])
+    return [frozenset(np.array(data.aus)[active_A & placed_A].tolist()) for active_A in active_NA]
+
+
+def region_notes(data: TrainingData) -> list[str]:
+    """What the regions of the test images leave out, a sentence each."""
+    notes = []
+    if placeless := [au_column(au) for au in data.aus if not has_place(au)]:
+        notes.append(f"{', '.join(placeless)}: no place on the schematic face, so in no region")
+    if n_partly := int(np.isnan(data.au_NA[data.rows("test")]).any(1).sum()):
+        notes.append(
+            f"{n_partly:,} test images have AUs that are unknown: in no region, whether active or not"
+        )
+    return notes

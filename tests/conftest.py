@@ -1,5 +1,6 @@
 """Releases small enough to read: written as text, in the folder shape of the real ones."""
 
+import json
 import os
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -99,6 +100,113 @@ def tiny_dataset(tmp_path_factory: pytest.TempPathFactory) -> Path:
         Image.fromarray(pixels).save(aligned / row.image.replace(".jpg", "_aligned.jpg"))
     build_dataset(BuildOptions(raf_ml=root / "RAF-ML", raf_au=root / "RAF-AU", out=root / "data"))
     return root / "data"
+
+
+VIDEO_EMOTIONS = ("glad", "cross", "calm & cool")
+VIDEO_AUS = (1, 12, 25, 45, 61)
+"""Of these 45 and 61 have no place on the schematic face, and 61 is known in no image."""
+
+
+@pytest.fixture(scope="session")
+def write_videos() -> Callable[..., Path]:
+    """A writer of a dataset folder as `rafce import` makes it of videos."""
+    return write_video_dataset
+
+
+@pytest.fixture(scope="session")
+def video_dataset(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """40 frames of 12 videos, three emotions, five AUs of which one is never known, samples in two parts."""
+    return write_video_dataset(tmp_path_factory.mktemp("videos"))
+
+
+def write_video_dataset(root: Path, aus: tuple[int, ...] = VIDEO_AUS) -> Path:
+    """Write frames of coloured noise to `root`/frames and the dataset to `root`/data; every third AU state unknown."""
+    import numpy as np
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    from rafce.schema import Vocabulary, au_statistics_schema, imported_samples_schema, lab_statistics_schema
+
+    words = Vocabulary(VIDEO_EMOTIONS, aus)
+    rows = video_rows(np.random.default_rng(0), aus)
+    write_frames(root / "frames", [row["image"] for row in rows])
+    folder = root / "data"
+    (folder / "samples").mkdir(parents=True)
+    samples = pa.Table.from_pylist(rows, imported_samples_schema(words, grouped=True, some_unknown=True))
+    pq.write_table(samples.slice(0, 24), folder / "samples" / "part-0.parquet")
+    pq.write_table(samples.slice(24), folder / "samples" / "part-1.parquet")
+    counted = pa.Table.from_pylist(video_statistics(rows, aus), au_statistics_schema(words, grouped=True))
+    pq.write_table(counted, folder / "au_statistics.parquet")
+    pq.write_table(lab_statistics_schema(words).empty_table(), folder / "lab_statistics.parquet")
+    images = {"root": str(root / "frames"), "suffix": "", "missing": []}
+    manifest = {"schema": "manifest/1", "images": images, "options": {"group_column": "video"}}
+    put(folder / "manifest.json", json.dumps(manifest))
+    return folder
+
+
+def video_rows(random: Any, aus: tuple[int, ...]) -> list[dict[str, Any]]:
+    """A row a frame: of videos 0-5 for training, 6-8 for validation, 9-11 for testing."""
+    rows = []
+    for video in range(12):
+        for frame in range(4 if video < 4 else 3):
+            emotion = (video + (frame == 0)) % 3
+            states = {
+                au: None
+                if random.random() < 1 / 3
+                else bool(random.random() < (0.8, 0.3, 0.1)[(emotion + i) % 3])
+                for i, au in enumerate(aus)
+            }
+            if 61 in aus:
+                states[61] = None
+            bits = [
+                sum(1 << i for i, au in enumerate(aus[:32]) if wanted(states[au]))
+                for wanted in (bool, lambda state: state is not None)
+            ]
+            rows.append(
+                {
+                    "image": f"video{video:02d}_{frame:06d}.jpg",
+                    "group": f"video{video:02d}",
+                    "partition": ("train", "train", "validation", "test")[video // 3],
+                    "emotion": VIDEO_EMOTIONS[emotion],
+                    "emotion_id": emotion,
+                    "emotion_source": "given",
+                    **{f"AU{au:02d}": state for au, state in states.items()},
+                    **dict(zip(("au_mask", "au_known"), bits, strict=True)),
+                }
+            )
+    return rows
+
+
+def video_statistics(rows: list[dict[str, Any]], aus: tuple[int, ...]) -> list[dict[str, Any]]:
+    """A row per scope, emotion and AU, counted with loops; an unknown AU counts in no n."""
+    found = []
+    for scope in ("all", "train", "validation", "test"):
+        for emotion_id, emotion in enumerate(VIDEO_EMOTIONS):
+            inside = [row for row in rows if row["emotion"] == emotion and scope in ("all", row["partition"])]
+            for au in aus:
+                known = [row for row in inside if row[f"AU{au:02d}"] is not None]
+                n, count = len(known), sum(row[f"AU{au:02d}"] for row in known)
+                share = count / n if n else None
+                category = None if share is None else "unobserved" if share < 0.2 else "variant"
+                found.append(
+                    {
+                        **{"scope": scope, "emotion": emotion, "emotion_id": emotion_id, "au": au, "n": n},
+                        **{"n_groups": len({row["group"] for row in known}), "count": count},
+                        **{"frequency": share, "category": category},
+                    }
+                )
+    return found
+
+
+def write_frames(folder: Path, names: list[str]) -> None:
+    """JPEGs of coloured noise, 32 × 32 pixels."""
+    import numpy as np
+    from PIL import Image
+
+    folder.mkdir(parents=True)
+    random = np.random.default_rng(1)
+    for name in names:
+        Image.fromarray(random.integers(0, 256, (32, 32, 3), dtype=np.uint8)).save(folder / name)
 
 
 def put(path: Path, content: Mapping[str, Any] | str | bytes) -> None:

@@ -16,7 +16,7 @@ LESS = {"inside - area": "less uniform map", "inside - average": "less mean map"
 AGAINST = "inside - inside of the other run"
 NOTE = (
     "n: test images with a map and a region. Uniform map: the regions' share of the area. Mean map: that of the run "
-    "over the other images. Differences in points, with 95 % intervals over images."
+    "over the other images. Differences in points, with 95 % intervals over {}."
 )
 LICENCE = "the figures show faces, which the licence of the images does not allow passing on"
 
@@ -27,7 +27,11 @@ def print_summary(summary: Json, out: Path) -> None:
     console.print("Share of Grad-CAM inside the regions of AUs, %")
     for look in summary["runs"]:
         console.print(share_table(look, summary["means"]))
-    lines = [NOTE, *difference_lines(summary["means"], [look["run"] for look in summary["runs"]])]
+    over = "groups of images" if any(row["groups"] for row in summary["means"]) else "images"
+    lines = [
+        NOTE.format(over),
+        *difference_lines(summary["means"], [look["run"] for look in summary["runs"]]),
+    ]
     lines += [figure_line(target, figure) for target, figure in summary["figures"].items()]
     for line in (*lines, LICENCE, str(out)):
         console.print(line, soft_wrap=True, markup=False)
@@ -44,8 +48,13 @@ def share_table(look: Json, means: list[Json]) -> Table:
     for regions in dict.fromkeys(row["regions"] for row in of_run):
         found = {row["measure"]: row for row in of_run if row["regions"] == regions}
         inside, less = found["inside"], [signed(found[name]) for name in LESS]
-        table.add_row(regions, f"{inside['n']:,}", percent(inside["value"], 1), *less)
+        table.add_row(regions, images(inside), percent(inside["value"], 1), *less)
     return table
+
+
+def images(row: Json) -> str:
+    """How many images a mean is over, and of how many groups."""
+    return f"{row['n']:,}" + ("" if row["groups"] is None else f" in {row['groups']:,} groups")
 
 
 def difference_lines(means: list[Json], runs: list[str]) -> list[str]:
