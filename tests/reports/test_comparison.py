@@ -14,7 +14,7 @@ from scipy.stats import binomtest
 
 from rafce.dataset import Dataset
 from rafce.errors import ConfigError, OutputError, TrainingError
-from rafce.paired import holm
+from rafce.paired import holm, mcnemar, resample_weights
 from rafce.schema import au_column, emotion_slug, metadata
 from rafce_reports.comparison import compare_runs
 from rafce_reports.comparison_report import check_place, write_comparison
@@ -279,12 +279,93 @@ def test_without_their_labels_there_is_no_test_of_aus_and_the_reader_hears_of_it
 def test_other_au_labels_than_the_runs_were_tested_on_are_noticed(runs, dataset, tmp_path):
     other = tmp_path / "rafce-data"
     shutil.copytree(dataset.folder, other)
-    table = pq.read_table(other / "samples.parquet")
+    table = pq.read_table(other / "samples.parquet").drop_columns("au_mask")
     position = table.schema.get_field_index("AU12")
     flipped = pa.compute.invert(table["AU12"])
     pq.write_table(table.set_column(position, table.schema.field("AU12"), flipped), other / "samples.parquet")
     found = compare_runs(runs[1:4], other)
     assert "are not those that" in found.left_out[0]
+
+
+# --- groups ---
+
+
+@pytest.fixture
+def in_groups(runs, tmp_path):
+    """Runs of two systems whose test images come in groups, by a function from their number to the group's name."""
+
+    def write(group_of) -> list[Path]:
+        folders = []
+        for run in (runs[1], runs[7]):
+            folder = tmp_path / run.name
+            shutil.copytree(run, folder, dirs_exist_ok=True)
+            table = pq.read_table(folder / "predictions.parquet")
+            groups = pa.array([group_of(n) for n in range(len(table))])
+            pq.write_table(table.append_column("group", groups), folder / "predictions.parquet")
+            folders.append(folder)
+        return folders
+
+    return write
+
+
+def test_groups_of_one_image_are_tested_as_images_are(runs, in_groups):
+    alone, grouped = compare_runs([runs[1], runs[7]]).tests, compare_runs(in_groups(str)).tests
+    assert set(grouped["groups"]) == {len(right(runs[1]))}
+    assert alone["groups"].isna().all()
+    assert grouped["test"].tolist() == ["signs of groups, exact", "bootstrap, normal", "bootstrap, normal"]
+    for measure in ("accuracy", "au_macro_f1"):  # UAR of images draws within emotions
+        a, b = only(alone, measure=measure), only(grouped, measure=measure)
+        assert [a["ci_low"], a["ci_high"], a["p"]] == pytest.approx([b["ci_low"], b["ci_high"], b["p"]])
+
+
+def test_differences_over_groups_equal_a_loop_that_draws_groups(in_groups):
+    folders = in_groups(lambda n: f"video {n % 23}")
+    tables = [pd.read_parquet(folder / "predictions.parquet") for folder in folders]
+    a, b = (table["emotion"] == table["predicted"] for table in tables)
+    group_N, emotions = tables[0]["group"].str.split().str[1].astype(int), tables[0]["emotion"].unique()
+    drawn: dict[str, list[float]] = {"accuracy": [], "uar": []}
+    for weight_G in np.concatenate(list(resample_weights(np.zeros(23, np.int64)))):
+        weight_N = weight_G[group_N]
+        drawn["accuracy"].append(np.average(a, weights=weight_N) - np.average(b, weights=weight_N))
+        recalls = []
+        for emotion in emotions:
+            of = (tables[0]["emotion"] == emotion) & (weight_N > 0)
+            of = of if of.any() else tables[0]["emotion"] == emotion
+            weights = weight_N[of] if weight_N[of].any() else None
+            recalls.append(np.average(a[of], weights=weights) - np.average(b[of], weights=weights))
+        drawn["uar"].append(np.mean(recalls))
+    tests = compare_runs(folders).tests
+    for measure, values in drawn.items():
+        found = only(tests, measure=measure)
+        assert [found["ci_low"], found["ci_high"]] == pytest.approx(100 * np.percentile(values, [2.5, 97.5]))
+    sums = (a.astype(int) - b.astype(int)).groupby(group_N).sum()
+    assert only(tests, measure="accuracy")["p"] == pytest.approx(mcnemar(sums.to_numpy()))
+
+
+def test_a_single_group_tells_nothing_of_others(in_groups, tmp_path):
+    found = compare_runs(in_groups(lambda n: "video"))
+    assert found.tests[["ci_low", "ci_high"]].isna().all(axis=None)
+    assert set(found.tests["verdict"]) == {"inside noise"}
+    write_comparison(found, tmp_path / "comparison")
+    page = (tmp_path / "comparison" / "comparison.html").read_text(encoding="utf-8")
+    assert "of 1 group," in page
+    assert "nan" not in page
+
+
+def test_the_page_says_that_groups_are_drawn(in_groups, tmp_path):
+    write_comparison(compare_runs(in_groups(lambda n: f"video {n % 23}")), tmp_path / "comparison")
+    page = (tmp_path / "comparison" / "comparison.html").read_text(encoding="utf-8")
+    assert "test images of 23 groups" in page
+    assert "cluster-robust, 95 %, bootstrap over groups" in " ".join(page.split())
+    assert "Wilson" not in page
+
+
+def test_runs_whose_test_images_come_in_other_groups_are_not_compared(runs, in_groups):
+    first, second = in_groups(lambda n: f"video {n % 23}")
+    for other in (runs[7], in_groups(lambda n: f"video {n % 7}")[1]):
+        with pytest.raises(ConfigError, match="expected the test images and emotions"):
+            compare_runs([first, other])
+        first, second = in_groups(lambda n: f"video {n % 23}")
 
 
 # --- systems ---
