@@ -3,6 +3,7 @@
 import sys
 from collections.abc import Callable, Mapping
 from importlib import import_module
+from keyword import iskeyword
 from typing import Any
 
 import click
@@ -22,7 +23,7 @@ class UserError(click.ClickException):
 
 
 class LazyGroup(click.Group):
-    """A group whose commands live in modules of their own name; listing them imports none."""
+    """A group whose commands live in modules of their own name (`import_` for import); listing them imports none."""
 
     def __init__(self, package: str, summaries: Mapping[str, str], guard: Callable[[], None], **kwargs: Any):
         super().__init__(**kwargs)
@@ -37,8 +38,8 @@ class LazyGroup(click.Group):
         if cmd_name not in self.summaries:
             return None
         self.guard()
-        module = import_module(f"{self.package}.{cmd_name.replace('-', '_')}")
-        command: click.Command = getattr(module, cmd_name.replace("-", "_"))
+        name = cmd_name.replace("-", "_") + "_" * iskeyword(cmd_name)
+        command: click.Command = getattr(import_module(f"{self.package}.{name}"), name)
         return command
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002

@@ -7,6 +7,7 @@ rafce = lazy_group(
     package="rafce_cli.commands",
     commands={
         "build": "Make the dataset folder from RAF-ML and RAF-AU, or from RAF-CE.",
+        "import": "Make the dataset folder from OpenFace, py-feat or LibreFace output, or any table.",
         "analyze": "Make Table 1, Figure 2 and the report from a dataset folder.",
         "synth": "Write look-alike releases: labels in the real format, and faces.",
     },
@@ -17,6 +18,7 @@ rafce = lazy_group(
       rafce synth --out look-alike --images 4601
       rafce build --raf-ml look-alike/RAF-ML --raf-au look-alike/RAF-AU
       rafce analyze
+      rafce import openface videos/ --emotions emotions.csv --group-column video
 
     Training is the other command: rafce-train --help.
     """,

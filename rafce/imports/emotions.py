@@ -1,0 +1,112 @@
+"""The file of `--emotions`: what it says of each row, joined on the columns that name images, frames and subjects."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from rafce.imports.faults import BlockFaults, Faults
+from rafce.imports.files import Places, Ragged, TableFile, read_blocks
+from rafce.imports.values import image_names, texts, whole_numbers
+
+# N rows of a block, M rows of the emotions file
+IntArray = npt.NDArray[np.int64]
+
+KEYS = ("image", "input", "frame", "video", "subject")
+SEPARATOR = "\x1f"  # stands in no name
+
+
+class Emotions:
+    """An emotions file in memory, found by its `keys`; `told` is what it tells of a row."""
+
+    def __init__(
+        self, table: TableFile, keys: Sequence[str], columns: Mapping[str, Any], told: Mapping[str, Any]
+    ):
+        self.path, self.keys, self.told = table.path, tuple(keys), told
+        text, frame_M = _joined(self.keys, columns)
+        self.is_used_M = np.zeros(len(frame_M), bool)
+        self._texts = text.unique()
+        key_M = self._combined(text, frame_M)
+        self._order_M = np.argsort(key_M, kind="stable")
+        self._sorted_M = key_M[self._order_M]
+
+    def find(self, columns: Mapping[str, Any]) -> IntArray:
+        """The row that tells of each row of a block with these keys, shape (N,); -1 where there is none."""
+        key_N = self._combined(*_joined(self.keys, columns))
+        place_N = np.searchsorted(self._sorted_M, key_N).clip(max=len(self._sorted_M) - 1)
+        found_N = (self._sorted_M[place_N] == key_N) & (key_N >= 0)
+        row_N: IntArray = np.where(found_N, self._order_M[place_N], -1)
+        self.is_used_M[row_N[found_N]] = True
+        return row_N
+
+    def take(self, row_N: IntArray) -> dict[str, Any]:
+        """What these rows tell; anything where there is none, a fault that was noted."""
+        return {name: column.take(pa.array(row_N.clip(min=0))) for name, column in self.told.items()}
+
+    def repeats(self) -> list[tuple[int, int]]:
+        """The rows whose key stands in an earlier row too, each with that row."""
+        same = np.flatnonzero(self._sorted_M[1:] == self._sorted_M[:-1])
+        return sorted((int(self._order_M[i + 1]), int(self._order_M[i])) for i in same)
+
+    def _combined(self, text: pa.Array, frame_N: IntArray) -> IntArray:
+        """Text and frame as one number; negative where the text is not in this file."""
+        code_N = pc.index_in(text, value_set=self._texts).fill_null(-1).to_numpy().astype(np.int64)
+        key_N: IntArray = (code_N << 32) | frame_N
+        return key_N
+
+
+def read_emotions(table: TableFile, keys: Sequence[str], told: Mapping[str, str]) -> Emotions:
+    """Read an emotions file; `told` says under which name each of its columns goes on.
+
+    LabelError: empty cells, a frame that is no number, lines that do not fit the header, a key twice.
+    """
+    faults, places, ragged = Faults(), Places(), list[Ragged]()
+    pieces: list[dict[str, Any]] = []
+    names = list(dict.fromkeys([*keys, *told.values()]))
+    for block in read_blocks(table, names, ragged):
+        found = BlockFaults(block)
+        columns = {name: key_column(name, block.columns[name], found) for name in names}
+        pieces.append(columns)
+        places.add(block)
+        faults.add_block(found)
+    for line in ragged:
+        faults.add(line.fault)
+    faults.raise_all()
+    whole = {name: _concatenated([piece[name] for piece in pieces]) for name in names}
+    emotions = Emotions(table, keys, whole, {role: whole[name] for role, name in told.items()})
+    for row, earlier in emotions.repeats():
+        shown = described({name: whole[name] for name in keys}, row)
+        faults.add(f"{places(row)}: expected each key once, found {shown} again ({places(earlier)})")
+    faults.raise_all()
+    return emotions
+
+
+def key_column(name: str, column: pa.Array, found: BlockFaults) -> Any:
+    """A key as it is compared: frames as numbers, the rest as text, images by the last part of their path."""
+    if name == "frame":
+        frame_N, wrong_N = whole_numbers(column)
+        found.check(wrong_N, "the number of a frame", column)
+        return frame_N
+    text = texts(column)
+    found.check(text.is_null(), f"a value in column {name}", text)
+    return image_names(text) if name == "image" else text
+
+
+def described(keys: Mapping[str, Any], row: int) -> str:
+    """The key of a row in words."""
+    return ", ".join(f"{name} {column[row]}" for name, column in keys.items())
+
+
+def _concatenated(pieces: Sequence[Any]) -> Any:
+    return np.concatenate(pieces) if isinstance(pieces[0], np.ndarray) else pa.concat_arrays(pieces)
+
+
+def _joined(keys: Sequence[str], columns: Mapping[str, Any]) -> tuple[pa.Array, IntArray]:
+    """The keys that are text, joined to one, and the number of the frame, 0 where that is no key."""
+    named = [columns[name] for name in keys if name != "frame"]
+    n = len(columns[keys[0]])
+    text = pc.binary_join_element_wise(*named, SEPARATOR) if named else pa.array([""] * n)
+    return text, columns["frame"] if "frame" in keys else np.zeros(n, np.int64)

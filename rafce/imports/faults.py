@@ -1,0 +1,67 @@
+"""What is wrong with the rows of tables larger than memory: all of it counted, the first twenty in words."""
+
+from collections.abc import Callable
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+
+from rafce.errors import MAX_FAULTS, LabelError
+from rafce.imports.files import Block
+
+# N rows of a block
+BoolArray = npt.NDArray[np.bool_]
+
+
+class Faults:
+    """A list of faults that does not grow with the table."""
+
+    def __init__(self) -> None:
+        self.first: list[str] = []
+        self.n = 0
+
+    def add(self, text: str) -> None:
+        """One more fault."""
+        self.n += 1
+        if len(self.first) < MAX_FAULTS:
+            self.first.append(text)
+
+    def add_block(self, found: "BlockFaults") -> None:
+        """The faults of the next block, in the order of its rows."""
+        texts = [text for _, text in sorted(found.numbered, key=lambda pair: pair[0])]
+        self.first = [*self.first, *texts][:MAX_FAULTS]
+        self.n += found.n
+
+    def raise_all(self) -> None:
+        """LabelError with the first faults, a line each, and how many there are beyond them."""
+        if self.n:
+            more = [f"… and {self.n - len(self.first)} more"] if self.n > len(self.first) else []
+            raise LabelError("\n".join([*self.first, *more]))
+
+
+class BlockFaults:
+    """The faults of one block, each with its row."""
+
+    def __init__(self, block: Block) -> None:
+        self.block = block
+        self.numbered: list[tuple[int, str]] = []
+        self.n = 0
+
+    def check(self, wrong: BoolArray | pa.Array, expected: str, found: pa.Array) -> None:
+        """Note the rows that are wrong: what was expected, and what stands in `found`."""
+        self.note(wrong, lambda row: f"expected {expected}, found {_shown(found[row])}")
+
+    def note(self, wrong: BoolArray | pa.Array, describe: Callable[[int], str]) -> None:
+        """Note the rows that are wrong, each described."""
+        rows = np.flatnonzero(wrong).tolist()
+        self.n += len(rows)
+        self.numbered += [(row, f"{self.block.place(row)}: {describe(row)}") for row in rows[:MAX_FAULTS]]
+
+
+def _shown(cell: pa.Scalar) -> str:
+    value = cell.as_py()
+    return (
+        "an empty cell"
+        if value is None or value == ""
+        else repr(value.strip() if isinstance(value, str) else value)
+    )

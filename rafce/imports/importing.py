@@ -1,0 +1,149 @@
+"""Tables of other programs to the dataset folder: read once, block by block, then written whole or not at all."""
+
+import json
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+
+from rafce.build import WHAT, is_dataset_folder
+from rafce.dataset import MANIFEST
+from rafce.folder import check_replaceable, replacing_folder
+from rafce.grouped import GroupTally, count_groups
+from rafce.images import ImageFolder, find_in, missing_images, require_images
+from rafce.imports.files import Ragged, fingerprint, read_blocks
+from rafce.imports.manifest import Imported, manifest_of, together
+from rafce.imports.options import ImportOptions
+from rafce.imports.plan import Plan, make_plan
+from rafce.imports.repeats import check_repeats
+from rafce.imports.rows import Reader
+from rafce.imports.samples import ONE_FILE_ROWS, emotion_order, make_labels, ranks, write_samples
+from rafce.imports.spool import Spool
+from rafce.parquet import write_parquet
+from rafce.parts import find_samples
+from rafce.reference import read_lab_table
+from rafce.schema import (
+    Vocabulary,
+    au_statistics_schema,
+    discarded_schema,
+    lab_statistics_schema,
+    samples_path,
+)
+from rafce.split import parse_split
+from rafce.streaming import Tally, count_aus, count_here, counts_by_scope
+from rafce.tables import au_statistics_table, discarded_table, lab_statistics_table
+
+SPOOL, SORTED = "rows.arrow", "sorted.arrow"
+
+Progress = Callable[[int, int], None]
+Json = dict[str, Any]
+
+
+def import_dataset(options: ImportOptions, progress: Progress = lambda _done, _total: None) -> Json:
+    """Make the dataset folder `options.out` and return its manifest; RafceError leaves nothing behind.
+
+    `progress` is told how many bytes of how many were read. Rows are sorted by image where all of them fit into one
+    file (`ONE_FILE_ROWS`); beyond that they stay in the order of the files.
+    """
+    check_replaceable(options.out.resolve(), is_dataset_folder, WHAT)
+    parse_split(options.split)
+    plan = make_plan(options)
+    with replacing_folder(options.out, is_dataset_folder, WHAT) as folder:
+        manifest = _import(options, plan, folder, progress)
+        text = json.dumps(manifest, indent=2, ensure_ascii=False) + "\n"
+        (folder / MANIFEST).write_text(text, encoding="utf-8")
+    return manifest
+
+
+def _import(options: ImportOptions, plan: Plan, folder: Path, progress: Progress) -> Json:
+    """Read all rows, check them, write every table; the manifest."""
+    reader, spool, inputs = _read(options, plan, folder, progress)
+    images, missing = _find_images(options, spool)
+    emotions, groups = reader.emotions.names(), reader.groups.names()
+    words, group_names = Vocabulary(emotion_order(emotions), plan.aus), sorted(groups)
+    group_U = ranks(groups, group_names) if "group" in plan.roles else None
+    labels = make_labels(
+        spool, ranks(emotions, words.emotions), group_U, parse_split(options.split), options.seed
+    )
+    write_samples(spool, labels, words, group_names, folder)
+    spool.remove()
+    tally, group_tally = _write_statistics(options, words, folder)
+    imported = Imported(plan, reader, inputs, words, tally, group_tally, images, missing)
+    return manifest_of(imported, options)
+
+
+def _read(options: ImportOptions, plan: Plan, folder: Path, progress: Progress) -> tuple[Reader, Spool, Json]:
+    """All rows, in a fixed order, with the fingerprints of the files; LabelError: whatever is wrong with a row."""
+    reader, prints = Reader(plan, options), list[Json]()
+    spool = Spool(folder / SPOOL, reader.schema())
+    spool.write(_batches(plan, reader, prints, progress))
+    reader.faults.raise_all()
+    check_repeats(spool, reader.places)
+    inputs = {options.source: together(prints)}
+    inputs |= {
+        role: fingerprint(path)
+        for role, path in {"emotions": options.emotions, "lab": options.lab}.items()
+        if path is not None
+    }
+    return reader, _in_order(spool, folder), inputs
+
+
+def _batches(plan: Plan, reader: Reader, prints: list[Json], progress: Progress) -> Iterator[pa.RecordBatch]:
+    """The rows of all files, one after the other; their fingerprints go to `prints`, faults to the reader."""
+    sizes = [layout.table.path.stat().st_size for layout in plan.layouts]
+    done, total = 0, sum(sizes)
+    for layout, size in zip(plan.layouts, sizes, strict=True):
+        ragged = list[Ragged]()
+        prints.append(fingerprint(layout.table.path))
+        for block in read_blocks(layout.table, layout.columns, ragged):
+            yield reader.rows(block, layout)
+            progress(done + block.n_bytes, total)
+        for line in ragged:
+            reader.faults.add(line.fault)
+        done += size
+
+
+def _in_order(spool: Spool, folder: Path) -> Spool:
+    if spool.n_rows > ONE_FILE_ROWS:
+        return spool
+    in_order = spool.sorted_by("image", folder / SORTED)
+    spool.remove()
+    return in_order
+
+
+def _find_images(options: ImportOptions, spool: Spool) -> tuple[ImageFolder | None, list[str]]:
+    """The folder of the images, if one is named, and the images that it lacks."""
+    if options.images is None:
+        return None, []
+    found = find_in(options.images, _image_names(spool))
+    missing = missing_images(found, _image_names(spool))
+    if not options.allow_missing_images:
+        require_images(found, missing, spool.n_rows)
+    return found, missing
+
+
+def _image_names(spool: Spool) -> Iterator[str]:
+    return (name for batch in spool.read(["image"]) for name in batch.column(0).to_pylist())
+
+
+def _write_statistics(
+    options: ImportOptions, words: Vocabulary, folder: Path
+) -> tuple[Tally, GroupTally | None]:
+    """Write the tables beside the samples; the counts that they were made from."""
+    samples = find_samples(samples_path(folder))
+    tally = count_here(count_aus, samples)
+    groups = count_groups(samples) if options.group_column is not None else None
+    counts = counts_by_scope(tally, samples.grid)
+    lab = () if options.lab is None else read_lab_table(options.lab, words.emotions)
+    tables = {
+        "discarded": (discarded_table([]), discarded_schema(words, ())),
+        "au_statistics": (
+            au_statistics_table(counts, words, groups),
+            au_statistics_schema(words, grouped=groups is not None),
+        ),
+        "lab_statistics": (lab_statistics_table(lab), lab_statistics_schema(words)),
+    }
+    for name, (table, schema) in tables.items():
+        write_parquet(table, schema, folder / f"{name}.parquet")
+    return tally, groups

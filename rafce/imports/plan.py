@@ -1,0 +1,159 @@
+"""What stands where in the tables to import, known from the names of their columns before any row is read."""
+
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple
+
+from rafce.errors import LabelError, raise_all
+from rafce.imports import fex, libreface, openface, table
+from rafce.imports.emotions import KEYS, Emotions, read_emotions
+from rafce.imports.files import TableFile, find_files, open_table
+from rafce.imports.options import ImportOptions
+from rafce.imports.source import AuColumn, Source, au_columns, listed
+
+SOURCES: Mapping[str, Source] = {
+    "openface": openface.SOURCE,
+    "fex": fex.SOURCE,
+    "libreface": libreface.SOURCE,
+    "table": table.SOURCE,
+}
+EMOTION, PARTITION, VIDEO = "emotion", "partition", "video"
+FILE_STEM = ""  # in place of a column: the name of the file without its suffix
+
+
+class Layout(NamedTuple):
+    """The columns of one table: what each AU is read from, and the column of each role and of each key.
+
+    Roles are image, frame, success, confidence, emotion, group and partition; those that a table has.
+    """
+
+    table: TableFile
+    aus: tuple[AuColumn, ...]
+    roles: Mapping[str, str]
+    keys: Mapping[str, str]
+
+    @property
+    def columns(self) -> list[str]:
+        """Every column that is read."""
+        names = [*self.roles.values(), *self.keys.values(), *(meaning.column for meaning in self.aus)]
+        return list(dict.fromkeys(name for name in names if name != FILE_STEM))
+
+
+class Plan(NamedTuple):
+    """Tables to read, the AUs that any of them codes, and the emotions file if there is one."""
+
+    layouts: tuple[Layout, ...]
+    aus: tuple[int, ...]
+    emotions: Emotions | None
+    roles: frozenset[str]
+    """What is known of each row, from its table or the emotions file."""
+
+
+def make_plan(options: ImportOptions) -> Plan:
+    """Find and open all files, and read the emotions file; RafceError: files or columns that are missing or unfit."""
+    tables = [
+        open_table(path) for path in find_files(options.inputs, leave_out=(options.emotions, options.lab))
+    ]
+    file = None if options.emotions is None else open_table(options.emotions)
+    layouts = tuple(_layout(found, options, file) for found in tables)
+    _check_alike(layouts)
+    emotions, told = None, dict[str, str]()
+    if file is not None:
+        told = _told(file, options)
+        emotions = read_emotions(file, list(layouts[0].keys), told)
+    aus = sorted({meaning.au for layout in layouts for meaning in layout.aus})
+    return Plan(layouts, tuple(aus), emotions, frozenset(layouts[0].roles) | frozenset(told))
+
+
+def _layout(found: TableFile, options: ImportOptions, emotions: TableFile | None) -> Layout:
+    source, names = SOURCES[options.source], found.columns
+    image = options.image_column or source.image
+    wanted = {
+        "image": image,
+        "frame": source.frame,
+        "success": source.success,
+        PARTITION: PARTITION,
+    }
+    roles = {role: name for role, name in wanted.items() if name in names}
+    keys = {} if emotions is None else _keys(found, roles, emotions)
+    roles |= _asked_for(found, options, emotions)
+    return Layout(found, tuple(au_columns(source, names, options, found.path)), roles, keys)
+
+
+def _asked_for(found: TableFile, options: ImportOptions, emotions: TableFile | None) -> dict[str, str]:
+    """The columns that options name; LabelError: they are not there, or nothing says the emotion of a row."""
+    names, other = found.columns, () if emotions is None else emotions.columns
+    roles: dict[str, str] = {}
+    if options.image_column is not None:
+        roles["image"] = _present(found, options.image_column, "--image-column")
+    if options.min_confidence is not None:
+        roles["confidence"] = _present(found, SOURCES[options.source].confidence, "--min-confidence")
+    if emotions is None:
+        roles[EMOTION] = _emotion_column(found, options)
+    group = options.group_column
+    if group is not None and group not in other:
+        roles["group"] = (
+            FILE_STEM if group == VIDEO and group not in names else _present(found, group, "--group-column")
+        )
+    elif group is not None and group in names:
+        roles["group"] = group
+    return roles
+
+
+def _emotion_column(found: TableFile, options: ImportOptions) -> str:
+    if options.emotion_column is not None:
+        return _present(found, options.emotion_column, "--emotion-column")
+    if EMOTION not in found.columns:
+        raise LabelError(
+            f"{found.path}: expected a column {EMOTION}, --emotion-column NAME or --emotions FILE, found none: "
+            "what a program predicts is never taken for a label"
+        )
+    return EMOTION
+
+
+def _present(found: TableFile, name: str, option: str) -> str:
+    if name not in found.columns:
+        raise LabelError(f"{found.path}: expected a column {name} ({option}), found {listed(found.columns)}")
+    return name
+
+
+def _keys(found: TableFile, roles: Mapping[str, str], emotions: TableFile) -> dict[str, str]:
+    """The columns that both files share, by the name of the emotions file; LabelError: none.
+
+    The frame may be called otherwise by the program, a video is named by its file where its table does not say, and
+    images may stand in a column of another name where nothing else is shared.
+    """
+    own = {name: name for name in KEYS if name in found.columns}
+    if "frame" in roles:
+        own["frame"] = roles["frame"]
+    if not {"image", "input"} & own.keys() & set(emotions.columns):
+        own.setdefault(VIDEO, FILE_STEM)
+    keys = {name: own[name] for name in KEYS if name in own and name in emotions.columns}
+    if not keys and "image" in roles and "image" in emotions.columns:
+        keys = {"image": roles["image"]}
+    if not keys:
+        raise LabelError(
+            f"{emotions.path}: expected one of the columns {', '.join(KEYS)} that {found.path} has too, "
+            f"found {listed(emotions.columns)}"
+        )
+    return keys
+
+
+def _told(emotions: TableFile, options: ImportOptions) -> dict[str, str]:
+    """The columns of the emotions file that say something of a row, by their role."""
+    if EMOTION not in emotions.columns:
+        raise LabelError(f"{emotions.path}: expected a column {EMOTION}, found {listed(emotions.columns)}")
+    wanted = {EMOTION: EMOTION, "image": "image", PARTITION: PARTITION, "group": options.group_column}
+    return {role: name for role, name in wanted.items() if name is not None and name in emotions.columns}
+
+
+def _check_alike(layouts: Sequence[Layout]) -> None:
+    """LabelError for tables that lack a column that others have; AUs may differ."""
+    roles = {role: layout for layout in reversed(layouts) for role in (*layout.roles, *layout.keys)}
+    raise_all(
+        [
+            f"{layout.table.path}: expected a column for the {role} as in {having.table.path}, found none"
+            for layout in layouts
+            for role, having in roles.items()
+            if role not in layout.roles and role not in layout.keys
+        ]
+    )

@@ -1,0 +1,80 @@
+"""What a program's columns mean: how each row names its image, and which columns say that an AU is active."""
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import NamedTuple
+
+from rafce.errors import LabelError, raise_all
+from rafce.imports.options import ImportOptions
+from rafce.taxonomy import FACS_NAMES
+
+MOST_INTENSE = 5
+TRACE = 1.0  # FACS intensity A
+
+
+class AuColumn(NamedTuple):
+    """A column that codes an AU with numbers from 0 to `most`: active at `threshold` or above.
+
+    Without a threshold only 0, inactive, and 1, active, may stand there.
+    """
+
+    au: int
+    column: str
+    most: float = 1
+    threshold: float | None = None
+
+    @property
+    def expected(self) -> str:
+        """What may stand in the column, in words."""
+        return "0 or 1" if self.threshold is None else f"a number from 0 to {self.most:g}"
+
+
+class Source(NamedTuple):
+    """A program: its columns for the image, the frame, whether a face was tracked, and how surely.
+
+    `image` may also name a video, whose frames then have no image of their own (py-feat's `input`). Any of these
+    columns may be absent from a table; only columns of AUs must be there, and `au_example` says how they look.
+    """
+
+    find_au_columns: Callable[[Sequence[str], ImportOptions], list[AuColumn]]
+    au_example: str
+    image: str = "image"
+    frame: str = "frame"
+    success: str = "success"
+    confidence: str = "confidence"
+
+
+def au_columns(
+    source: Source, columns: Sequence[str], options: ImportOptions, where: object
+) -> list[AuColumn]:
+    """The columns that code AUs, rising; LabelError: there is none, no FACS code, two columns for one AU."""
+    found = sorted(source.find_au_columns(columns, options))
+    if not found:
+        raise LabelError(
+            f"{where}: expected columns of AUs such as {source.au_example}, found {listed(columns)}"
+        )
+    raise_all([f"{where}: {fault}" for fault in _faults(found)])
+    return found
+
+
+def presence_else_intensity(
+    presence: Iterable[tuple[int, str]], intensity: Iterable[tuple[int, str]], threshold: float | None
+) -> list[AuColumn]:
+    """Of AUs that have a column of each kind the presence; the intensity (0 to 5) where a threshold is asked for."""
+    coded = {au: AuColumn(au, column) for au, column in presence}
+    graded = {au: AuColumn(au, column, MOST_INTENSE, threshold or TRACE) for au, column in intensity}
+    return list((graded | coded if threshold is None else coded | graded).values())
+
+
+def listed(names: Sequence[str]) -> str:
+    """Names for a message, at most twenty."""
+    return ", ".join(names[:20]) + (f", … ({len(names)} in all)" if len(names) > 20 else "")
+
+
+def _faults(found: Sequence[AuColumn]) -> Iterator[str]:
+    first: dict[int, str] = {}
+    for meaning in found:
+        if meaning.au not in FACS_NAMES:
+            yield f"expected a FACS code in the name of a column, found {meaning.column!r}"
+        earlier = first.setdefault(meaning.au, meaning.column)
+        if earlier != meaning.column:
+            yield f"expected one column for AU {meaning.au}, found {earlier!r} and {meaning.column!r}"
