@@ -125,7 +125,13 @@ def write_video_dataset(root: Path, aus: tuple[int, ...] = VIDEO_AUS) -> Path:
     import pyarrow as pa
     import pyarrow.parquet as pq
 
-    from rafce.schema import Vocabulary, au_statistics_schema, imported_samples_schema, lab_statistics_schema
+    from rafce.schema import (
+        Vocabulary,
+        au_statistics_schema,
+        discarded_schema,
+        imported_samples_schema,
+        lab_statistics_schema,
+    )
 
     words = Vocabulary(VIDEO_EMOTIONS, aus)
     rows = video_rows(np.random.default_rng(0), aus)
@@ -137,7 +143,11 @@ def write_video_dataset(root: Path, aus: tuple[int, ...] = VIDEO_AUS) -> Path:
     pq.write_table(samples.slice(24), folder / "samples" / "part-1.parquet")
     counted = pa.Table.from_pylist(video_statistics(rows, aus), au_statistics_schema(words, grouped=True))
     pq.write_table(counted, folder / "au_statistics.parquet")
-    pq.write_table(lab_statistics_schema(words).empty_table(), folder / "lab_statistics.parquet")
+    for kind, schema in (
+        ("lab_statistics", lab_statistics_schema(words)),
+        ("discarded", discarded_schema(words, ())),
+    ):
+        pq.write_table(schema.empty_table(), folder / f"{kind}.parquet")
     images = {"root": str(root / "frames"), "suffix": "", "missing": []}
     manifest = {"schema": "manifest/1", "images": images, "options": {"group_column": "video"}}
     put(folder / "manifest.json", json.dumps(manifest))

@@ -6,6 +6,7 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
+from rafce_reports.numbers import in_groups, interval_kinds
 from rafce_reports.run_report import PAGE, REPORT
 
 Json = dict[str, Any]
@@ -32,7 +33,10 @@ def emotion_table(emotions: list[Json], title: str = "Test images") -> Table:
         table.add_column(name, justify="right")
     for row in emotions:
         table.add_row(
-            row["emotion"], f"{row['support']:,}", _percent(row["recall"]["value"]), _interval(row["recall"])
+            row["emotion"],
+            f"{row['support']:,}{in_groups(row)}",
+            _percent(row["recall"]["value"]),
+            _interval(row["recall"]),
         )
     return table
 
@@ -43,9 +47,15 @@ def headline(metrics: Json) -> list[str]:
     picked = {"uar": "UAR", "accuracy": "accuracy"}[selected["by"]]
     what = (
         f"{metrics['method']}, epoch {selected['epoch']} (validation {picked} {_percent(selected['validation'])} %), "
-        f"{test['n']:,} test images, 95 % intervals"
+        + counted(test, "test")
     )
     return [what, *figure_lines(test, metrics["majority"])]
+
+
+def counted(figures: Json, partition: str) -> str:
+    """How many images the figures of a partition are of, in how many groups, and what kinds of interval they have."""
+    kinds = " and ".join(dict.fromkeys(interval_kinds(figures).values()))
+    return f"{figures['n']:,} {partition} images{in_groups(figures)}, 95 % intervals ({kinds})"
 
 
 def figure_lines(figures: Json, majority: Json) -> list[str]:

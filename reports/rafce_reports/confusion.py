@@ -9,7 +9,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from rafce_reports.numbers import between, percent
+from rafce_reports.numbers import between, in_groups, percent
 from rafce_reports.save import save_figure
 from rafce_reports.style import FREQUENCY_MAP, INK, UNKNOWN, bare, drawing_style, new_figure
 
@@ -47,7 +47,9 @@ def draw_confusion(test: dict[str, Any]) -> Figure:
     _write_cells(axes, share_KK, counts_KK)
     _label(axes, emotions)
     figures = f"accuracy {_rate(test['accuracy'])}, mean recall (UAR) {_rate(test['uar'])}"
-    axes.set_title(f"{test['n']:,} test images, percent of each true emotion\n{figures}", pad=14)
+    axes.set_title(
+        f"{test['n']:,} test images{in_groups(test)}, percent of each true emotion\n{figures}", pad=14
+    )
     return figure
 
 

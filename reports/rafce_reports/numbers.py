@@ -1,10 +1,17 @@
 """Rates, differences and q-values in words: figures and pages print them alike."""
 
+from collections.abc import Mapping
+from typing import Any
+
 import pandas as pd
 
 from rafce.taxonomy import FACS_NAMES
 
 SIGNIFICANT = 0.05
+FEW_GROUPS = 20
+"""Groups below which intervals over them are too narrow."""
+OVER_IMAGES = {"rates": "Wilson", "scores": "bootstrap over images"}
+"""The kinds of interval in a metrics.json that names none."""
 
 
 def au_name(au: int) -> str:
@@ -25,6 +32,17 @@ def percent(rate: float, digits: int = 0) -> str:
 def between(low: float, high: float, digits: int = 0) -> str:
     """An interval of fractions as percentages; a dash where it is unknown."""
     return "–" if pd.isna(low) else f"{100 * low:.{digits}f} to {100 * high:.{digits}f}"
+
+
+def in_groups(counted: Mapping[str, Any]) -> str:
+    """Of how many groups the images of a part of metrics.json are, to follow their number; "" without groups."""
+    n_groups = counted.get("groups")
+    return "" if n_groups is None else f" in {n_groups:,} group{'' if n_groups == 1 else 's'}"
+
+
+def interval_kinds(figures: Mapping[str, Any]) -> dict[str, str]:
+    """How the intervals of a partition in metrics.json were made: those of rates, and those of all other scores."""
+    return dict(figures.get("intervals", OVER_IMAGES))
 
 
 def points(difference: float) -> str:

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -13,9 +14,10 @@ COLOUR = "#22577a"
 
 
 def bins_frame(calibration: Json) -> pd.DataFrame:
-    """A row a bin that has images: from, to, n, mean confidence, accuracy with its Wilson interval."""
+    """A row a bin that has images: from, to, n, mean confidence, accuracy with its interval, NaN where it has none."""
     rows = [{**row, **row["accuracy"], "accuracy": row["accuracy"]["value"]} for row in calibration["bins"]]
-    return pd.DataFrame(rows, columns=["from", "to", "n", "confidence", "accuracy", "ci_low", "ci_high"])
+    frame = pd.DataFrame(rows, columns=["from", "to", "n", "confidence", "accuracy", "ci_low", "ci_high"])
+    return frame.astype({"ci_low": np.float64, "ci_high": np.float64})
 
 
 def draw_reliability(calibration: Json) -> Figure:

@@ -11,7 +11,7 @@ from rafce_reports import run_tables as tables
 from rafce_reports.comparison_page import PRIOR_WORDS, shown
 from rafce_reports.comparison_runs import System
 from rafce_reports.figure5 import WEIGHT_NAMES, learned_weights
-from rafce_reports.numbers import between, percent
+from rafce_reports.numbers import FEW_GROUPS, between, in_groups, interval_kinds, percent
 from rafce_reports.page import KeyFigure, Page, Section, render_page
 from rafce_reports.runs import Run
 
@@ -50,8 +50,8 @@ def lede(run: Run) -> str:
     picked = {"uar": "UAR", "accuracy": "accuracy"}[selected["by"]]
     return (
         f"A {run.config['backbone']} trained by {run.config['method']} on {sizes['train']:,} images, tested once on "
-        f"{sizes['test']:,}. {sizes['validation']:,} validation images picked epoch {selected['epoch']} of "
-        f"{len(run.history)} ({picked} {percent(selected['validation'], 1)} %)."
+        f"{sizes['test']:,}{in_groups(run.test)}. {sizes['validation']:,} validation images picked epoch "
+        f"{selected['epoch']} of {len(run.history)} ({picked} {percent(selected['validation'], 1)} %)."
     )
 
 
@@ -87,6 +87,9 @@ def context(run: Run) -> dict[str, Any]:
         "learned": [WEIGHT_NAMES.get(term, term) for term in learned_weights(System("", (run,)))],
         "few": [f"{row['emotion']} ({row['support']})" for row in few],
         "few_n": FEW,
+        "rates": interval_kinds(test)["rates"],
+        "n_groups": test.get("groups"),
+        "few_groups": FEW_GROUPS,
         "prior": PRIOR_WORDS[run.config["prior_scope"]] if run.uses_statistics else None,
         "config": {name: shown(value) for name, value in run.config.items() if value != ""},
         "metrics": run.metrics,
@@ -108,8 +111,10 @@ def mistake_context(run: Run, wrong: pd.DataFrame, faces: Mapping[str, str] | No
 
 
 def against_majority(run: Run) -> str:
-    """Whether the interval of accuracy lies above, around or below the accuracy of the majority class."""
+    """Whether the interval of accuracy lies above, around or below the accuracy of the majority class; or "unknown"."""
     accuracy, always = run.test["accuracy"], run.metrics["majority"]["accuracy"]["value"]
+    if accuracy["ci_low"] is None:
+        return "unknown"
     if accuracy["ci_low"] > always:
         return "above"
     return "below" if accuracy["ci_high"] < always else "around"

@@ -11,7 +11,7 @@ import pandas as pd
 from markupsafe import Markup
 
 from rafce.schema import emotion_slug
-from rafce_reports.numbers import au_label, between, percent
+from rafce_reports.numbers import au_label, between, in_groups, interval_kinds, percent
 from rafce_reports.page import Column, Grid
 from rafce_reports.runs import Run
 
@@ -37,8 +37,8 @@ def figures_grid(run: Run) -> Grid:
     heads = ("%", "95 % interval", f"always “{majority['emotion']}”, %")
     return Grid(
         "Figures on the test images",
-        f"{test['n']:,} test images, looked at once, after training. Intervals: Wilson's for accuracy, bootstrap over "
-        "images for the others.",
+        f"{test['n']:,} test images{in_groups(test)}, looked at once, after training. "
+        f"{_intervals(run, 'accuracy', 'the others')}.",
         (Column("figure"), *_numbers(*heads)),
         rows,
     )
@@ -48,13 +48,19 @@ def emotions_grid(run: Run) -> Grid:
     """Recall and F1 of each emotion with support, and what it is most often taken for."""
     taken_for = most_taken_for(run)
     rows = [
-        (row["emotion"], f"{row['support']:,}", *_rate(row["recall"]), *_rate(row["f1"]), taken)
+        (
+            row["emotion"],
+            f"{row['support']:,}{in_groups(row)}",
+            *_rate(row["recall"]),
+            *_rate(row["f1"]),
+            taken,
+        )
         for row, taken in zip(run.test["emotions"], taken_for, strict=True)
     ]
     return Grid(
         "Emotions",
-        "Each emotion; n: its test images. Intervals: Wilson's for recall, bootstrap over images for F1, where an "
-        "emotion that is never right has no width.",
+        f"Each emotion; n: its test images. {_intervals(run, 'recall', 'F1')}; that of the F1 of an emotion that is "
+        "never right has no width.",
         (
             Column("emotion"),
             *_numbers("n", "recall, %", "95 % interval", "F1, %", "95 % interval"),
@@ -81,7 +87,7 @@ def aus_grid(aus: Json) -> Grid:
         (
             f"{au_label(row['au'])}{'' if row['in_macro'] else ' *'}",
             f"{row['train_positives']:,}",
-            f"{row['positives']:,} of {row['n']:,}",
+            f"{row['positives']:,} of {row['n']:,}{in_groups(row)}",
             f"{row['threshold']:.3f}",
             *_rate(row["f1"]),
             *_rate(row["average_precision"]),
@@ -93,8 +99,8 @@ def aus_grid(aus: Json) -> Grid:
     more = ("AP, %", "95 % interval", "by chance, %")
     return Grid(
         "Action units",
-        "Each AU. Thresholds have the best F1 on validation. AP: average precision; by chance: that of guessing. "
-        "* counts in no mean: active in no training or in no test image.",
+        "Each AU, on the images in which it is known. Thresholds have the best F1 on validation. AP: average "
+        "precision; by chance: that of guessing. * counts in no mean: active in no training or in no test image.",
         (Column("AU"), *_numbers(*heads, *more)),
         rows,
     )
@@ -170,8 +176,14 @@ def frame_of(rows: Sequence[Json], *figures: str) -> pd.DataFrame:
                 f"{name}_low": figure["ci_low"],
                 f"{name}_high": figure["ci_high"],
             }
-        flat.append(row)
+        flat.append({name: value for name, value in row.items() if name != "groups" or value is not None})
     return pd.DataFrame(flat)
+
+
+def _intervals(run: Run, rate: str, other: str) -> str:
+    """Which kinds of interval a table has."""
+    rates, scores = interval_kinds(run.test).values()
+    return f"Intervals: {rates if rates == scores else f'{rates} for {rate}, {scores} for {other}'}"
 
 
 def _picture(image: str, faces: Mapping[str, str]) -> Markup:

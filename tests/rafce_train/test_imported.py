@@ -317,7 +317,7 @@ def test_the_card_says_that_intervals_are_over_groups(finished):
 
 
 def test_explain_says_which_aus_have_no_place_and_that_unknown_ones_have_no_region(finished):
-    notes = []
+    notes: list[str] = []
     _, (outcome,) = explain([finished[0]], Options(), notes.append, silent)
     assert "AU45, AU61: no place on the schematic face, so in no region" in notes
     assert any("test images have AUs that are unknown: in no region" in text for text in notes)

@@ -200,6 +200,12 @@ def other_run(other_dataset: Dataset) -> Path:
     return make_run(other_dataset, method="stl", seed=1)
 
 
+@pytest.fixture(scope="session")
+def grouped_run(video_dataset: Path) -> Path:
+    """A finished run of mml on frames of videos: test images in three groups, AUs that are unknown."""
+    return make_run(read_dataset(video_dataset), method="mml", seed=0)
+
+
 def make_run(dataset: Dataset, method: str, seed: int) -> Path:
     """Write the files of a run beside a dataset by the trainer's own functions, and its report."""
     folder = dataset.folder.with_name(f"run-{method}")
@@ -228,7 +234,7 @@ def draw_probabilities(rng: np.random.Generator, data: TrainingData, rows_N: Int
     logits_NK = rng.normal(size=(len(rows_N), len(data.emotions)))
     logits_NK[np.arange(len(rows_N)), emotion_N] += 2
     p_NK = np.exp(logits_NK) / np.exp(logits_NK).sum(1, keepdims=True)
-    p_NA = np.clip(0.4 * au_NA + 0.6 * rng.random(au_NA.shape), 0, 1)
+    p_NA = np.clip(0.4 * np.nan_to_num(au_NA) + 0.6 * rng.random(au_NA.shape), 0, 1)
     return Probabilities(p_NK.astype(np.float32), p_NA.astype(np.float32))
 
 

@@ -151,6 +151,54 @@ def test_a_run_without_aus_or_statistics_says_so(other_run):
     assert not (other_run / "report/aus.csv").exists()
 
 
+def test_a_run_on_groups_says_how_many_and_that_intervals_are_over_them(grouped_run):
+    text = elements(grouped_run / "report/report.html").text
+    for words in (
+        "tested once on 9 in 3 groups.",
+        "9 test images in 3 groups, looked at once, after training. Intervals: bootstrap over groups.",
+        "recall with its 95 % interval (bootstrap over groups)",
+        "Intervals are over groups of test images, for this trained network",
+        "intervals draw whole groups, 3 in all, which makes them too narrow",
+    ):
+        assert words in text
+    assert "Wilson" not in text
+    frame = pd.read_csv(grouped_run / "report/emotions.csv")
+    predictions = pq.read_table(grouped_run / "predictions.parquet").to_pandas()
+    for row in frame.to_dict("records"):
+        of = predictions[predictions["emotion"] == row["emotion"]]
+        assert (row["support"], row["groups"]) == (len(of), of["group"].nunique())
+
+
+def test_test_images_of_a_single_group_make_a_page_without_intervals(grouped_run, tmp_path):
+    run = tmp_path / "run"
+    shutil.copytree(grouped_run, run)
+
+    def alone(metrics):
+        for figure in [
+            metrics["test"]["accuracy"],
+            *(row["accuracy"] for row in metrics["test"]["calibration"]["bins"]),
+        ]:
+            figure.update(ci_low=None, ci_high=None)
+        metrics["test"]["groups"] = 1
+
+    rewrite(run, alone)
+    text = elements(write_run_report(run)).text
+    assert "All test images are of one group: how sure the accuracy is cannot be said." in text
+    assert "9 test images in 1 group, looked at once" in text
+
+
+def test_a_run_that_names_no_kind_of_interval_has_those_over_images(copied):
+    def older(metrics):
+        for part in (metrics["test"], *metrics["test"]["emotions"], *metrics["test"]["action_units"]["aus"]):
+            part.pop("groups")
+        metrics["test"].pop("intervals")
+
+    rewrite(copied, older)
+    before = page_of(copied).text
+    assert "Intervals: Wilson for accuracy, bootstrap over images for the others." in before
+    assert "Intervals are over test images, for this trained network" in before
+
+
 def test_names_full_of_markup_come_out_as_they_are(other_run):
     page = elements(other_run / "report/report.html")
     for emotion in read_run(other_run).words.emotions:

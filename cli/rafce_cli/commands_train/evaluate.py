@@ -70,12 +70,11 @@ def evaluate(run: Path, partition: str, as_json: bool, **places: str | None) -> 
 def _print(evaluation: "Evaluation", partition: str) -> None:
     from rich.console import Console
 
-    from rafce_cli.training_summary import emotion_table, figure_lines
+    from rafce_cli.training_summary import counted, emotion_table, figure_lines
 
     figures, console = evaluation.figures, Console(highlight=False)
     console.print(emotion_table(figures[partition]["emotions"], f"{partition.capitalize()} images"))
-    n = f"{figures[partition]['n']:,} {partition} images"
-    heading = f"{figures['method']}, epoch {figures['epoch']}, {n}, 95 % intervals"
+    heading = f"{figures['method']}, epoch {figures['epoch']}, {counted(figures[partition], partition)}"
     for line in (heading, *figure_lines(figures[partition], figures["majority"])):
         console.print(line, soft_wrap=True, markup=False)
 
