@@ -60,8 +60,5 @@ class BlockFaults:
 
 def _shown(cell: pa.Scalar) -> str:
     value = cell.as_py()
-    return (
-        "an empty cell"
-        if value is None or value == ""
-        else repr(value.strip() if isinstance(value, str) else value)
-    )
+    value = value.strip() if isinstance(value, str) else value
+    return "an empty cell" if value is None or value == "" else repr(value)

@@ -74,7 +74,7 @@ def find_files(inputs: Sequence[Path], leave_out: Sequence[Path | None] = ()) ->
         if not tables:
             raise LabelError(f"{path}: expected *.csv or *.parquet files in this folder, found none")
         found += tables
-    _check_files(found)
+    check_files(found)
     return found
 
 
@@ -82,7 +82,8 @@ def _tables_in(folder: Path) -> list[Path]:
     return sorted(path for path in folder.iterdir() if path.suffix.lower() in SUFFIXES and path.is_file())
 
 
-def _check_files(found: Sequence[Path]) -> None:
+def check_files(found: Sequence[Path]) -> None:
+    """LabelError: no such file, a file of another kind, a file twice."""
     absent = [f"{path}: expected a CSV or Parquet file, found none" for path in found if not path.is_file()]
     others = [
         f"{path}: expected the name of a CSV or Parquet file, found {path.suffix or 'no suffix'}"
@@ -244,12 +245,32 @@ def _parquet_blocks(table: TableFile, names: Sequence[str], ragged: list[Ragged]
     written = dict(zip(table.columns, pq.read_schema(table.path).names, strict=True))
     # with pre-buffering, or without a buffer, memory would follow the file's size
     with pq.ParquetFile(table.path, pre_buffer=False, buffer_size=READ_BYTES) as file:
+        _check_kinds(table.path, file.schema_arrow, [written[name] for name in names])
         n_bytes, first = table.path.stat().st_size, 0
         for batch in file.iter_batches(BLOCK_ROWS, columns=list(map(written.get, names)), use_threads=False):
+            batch.validate(full=True)  # other programs may write text that is no UTF-8
             columns = {name: batch.column(written[name]) for name in names}
             done = n_bytes * (first + len(batch)) // file.metadata.num_rows
             yield Block(columns, len(batch), _Rows(table.path, first + 1), done)
             first += len(batch)
+
+
+def _check_kinds(path: Path, schema: pa.Schema, names: Sequence[str]) -> None:
+    kinds = {name: schema.field(name).type for name in names}
+    fits = (is_text, pa.types.is_integer, pa.types.is_floating, pa.types.is_boolean, pa.types.is_null)
+    raise_all(
+        [
+            f"{path}: expected text, numbers or bool in column {name}, found {kind}"
+            for name, kind in kinds.items()
+            if not any(fit(kind) for fit in fits)
+        ]
+    )
+
+
+def is_text(kind: pa.DataType) -> bool:
+    """Whether a column holds text, also by numbers of a dictionary."""
+    kind = kind.value_type if pa.types.is_dictionary(kind) else kind
+    return bool(pa.types.is_string(kind) or pa.types.is_large_string(kind))
 
 
 @dataclass(frozen=True)

@@ -80,13 +80,7 @@ def _read(options: ImportOptions, plan: Plan, folder: Path, progress: Progress) 
     spool.write(_batches(plan, reader, prints, progress))
     reader.faults.raise_all()
     check_repeats(spool, reader.places)
-    inputs = {options.source: together(prints)}
-    inputs |= {
-        role: fingerprint(path)
-        for role, path in {"emotions": options.emotions, "lab": options.lab}.items()
-        if path is not None
-    }
-    return reader, _in_order(spool, folder), inputs
+    return reader, _in_order(spool, folder), {options.source: together(prints), **plan.prints}
 
 
 def _batches(plan: Plan, reader: Reader, prints: list[Json], progress: Progress) -> Iterator[pa.RecordBatch]:

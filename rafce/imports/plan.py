@@ -1,12 +1,12 @@
 """What stands where in the tables to import, known from the names of their columns before any row is read."""
 
 from collections.abc import Mapping, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from rafce.errors import LabelError, raise_all
 from rafce.imports import fex, libreface, openface, table
 from rafce.imports.emotions import KEYS, Emotions, read_emotions
-from rafce.imports.files import TableFile, find_files, open_table
+from rafce.imports.files import TableFile, check_files, find_files, fingerprint, open_table
 from rafce.imports.options import ImportOptions
 from rafce.imports.source import AuColumn, Source, au_columns, listed
 
@@ -39,13 +39,17 @@ class Layout(NamedTuple):
 
 
 class Plan(NamedTuple):
-    """Tables to read, the AUs that any of them codes, and the emotions file if there is one."""
+    """Tables to read, the AUs that any of them codes, and the emotions file if there is one.
+
+    `roles` is what is known of each row, from its table or the emotions file; `prints` has the fingerprint of each file
+    beside the tables.
+    """
 
     layouts: tuple[Layout, ...]
     aus: tuple[int, ...]
     emotions: Emotions | None
     roles: frozenset[str]
-    """What is known of each row, from its table or the emotions file."""
+    prints: Mapping[str, dict[str, Any]]
 
 
 def make_plan(options: ImportOptions) -> Plan:
@@ -53,6 +57,10 @@ def make_plan(options: ImportOptions) -> Plan:
     tables = [
         open_table(path) for path in find_files(options.inputs, leave_out=(options.emotions, options.lab))
     ]
+    if options.emotions is not None:
+        check_files([options.emotions])
+    beside = {"emotions": options.emotions, "lab": options.lab}
+    prints = {role: fingerprint(path) for role, path in beside.items() if path is not None}
     file = None if options.emotions is None else open_table(options.emotions)
     layouts = tuple(_layout(found, options, file) for found in tables)
     _check_alike(layouts)
@@ -61,7 +69,7 @@ def make_plan(options: ImportOptions) -> Plan:
         told = _told(file, options)
         emotions = read_emotions(file, list(layouts[0].keys), told)
     aus = sorted({meaning.au for layout in layouts for meaning in layout.aus})
-    return Plan(layouts, tuple(aus), emotions, frozenset(layouts[0].roles) | frozenset(told))
+    return Plan(layouts, tuple(aus), emotions, frozenset(layouts[0].roles) | frozenset(told), prints)
 
 
 def _layout(found: TableFile, options: ImportOptions, emotions: TableFile | None) -> Layout:

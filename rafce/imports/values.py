@@ -8,6 +8,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from rafce.imports.files import is_text
 from rafce.imports.source import AuColumn
 
 # N rows of a block
@@ -46,13 +47,9 @@ def texts(column: pa.Array) -> pa.Array:
 
 def numbers(column: pa.Array) -> Numbers:
     """A column as numbers; true is 1 and false 0."""
-    if _is_text(column.type):
+    if is_text(column.type):
         return _read_numbers(texts(column))
-    if pa.types.is_null(column.type):
-        column = column.cast(pa.float64())
-    elif not pa.types.is_floating(column.type):
-        column = column.cast(pa.int64()).cast(pa.float64())
-    value_N = np.asarray(column.to_numpy(zero_copy_only=False), np.float64)
+    value_N = column.cast(pa.float64(), safe=False).to_numpy(zero_copy_only=False)
     return Numbers(value_N, np.zeros(len(value_N), bool))
 
 
@@ -77,11 +74,6 @@ def whole_numbers(column: pa.Array) -> tuple[IntArray, BoolArray]:
 def image_names(text: pa.Array) -> pa.Array:
     """The last part of each path."""
     return pc.replace_substring_regex(text, r"^.*[/\\]", "")
-
-
-def _is_text(kind: pa.DataType) -> bool:
-    kind = kind.value_type if pa.types.is_dictionary(kind) else kind
-    return bool(pa.types.is_string(kind) or pa.types.is_large_string(kind))
 
 
 def _read_numbers(text: pa.Array) -> Numbers:
