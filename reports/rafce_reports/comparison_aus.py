@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from rafce.dataset import Dataset, read_dataset
 from rafce.errors import DatasetError
-from rafce.paired import resample_weights
+from rafce.paired import group_sums, resample_weights
 from rafce.parts import au_tables
 from rafce_reports.comparison_runs import System
 from rafce_reports.runs import Run
@@ -18,6 +18,7 @@ from rafce_reports.runs import Run
 # N test images, M images of a chunk, A action units, P all runs of all systems, R resamples (C at a time)
 # 3: hits, false alarms, misses
 BoolArray = npt.NDArray[np.bool_]
+IntArray = npt.NDArray[np.int64]
 FloatArray = npt.NDArray[np.float64]
 
 TOLERANCE = 1e-6
@@ -68,7 +69,10 @@ def _labels_of(images: Sequence[str], dataset: Dataset) -> tuple[AuLabels, BoolA
 
 def resampled_macro_f1(systems: Sequence[System], labels: AuLabels) -> FloatArray:
     """AU macro-F1 of every run in every resample of the test images, shape (R, P)."""
-    columns = [_resampled(cells(run, labels), trained(run)) for system in systems for run in system.runs]
+    unit_N = systems[0].unit_N
+    columns = [
+        _resampled(cells(run, labels), trained(run), unit_N) for system in systems for run in system.runs
+    ]
     return np.stack(columns, axis=1)
 
 
@@ -95,9 +99,10 @@ def macro_f1(counts_3A: FloatArray, trained_A: BoolArray) -> FloatArray:
     return mean
 
 
-def _resampled(cells_3NA: FloatArray, trained_A: BoolArray) -> FloatArray:
-    chunks = resample_weights(np.zeros(cells_3NA.shape[1], np.int64))
-    return np.concatenate([macro_f1(weight_CN @ cells_3NA, trained_A) for weight_CN in chunks])
+def _resampled(cells_3NA: FloatArray, trained_A: BoolArray, unit_N: IntArray) -> FloatArray:
+    cells_3UA = np.stack([group_sums(cells_NA, unit_N) for cells_NA in cells_3NA])
+    chunks = resample_weights(np.zeros(cells_3UA.shape[1], np.int64))
+    return np.concatenate([macro_f1(weight_CU @ cells_3UA, trained_A) for weight_CU in chunks])
 
 
 def _rows(run: Run) -> list[dict[str, Any]]:

@@ -157,8 +157,8 @@ def signed(points: float) -> str:
 
 
 def interval(low: float, high: float) -> str:
-    """An interval of points."""
-    return f"{signed(low)} to {signed(high)}"
+    """An interval of points; a dash where there is none."""
+    return "–" if np.isnan(low) else f"{signed(low)} to {signed(high)}"
 
 
 def _versus_columns(head: str) -> tuple[Column, ...]:

@@ -44,7 +44,7 @@ def lede(comparison: Comparison) -> str:
     """What the page is about, in two sentences."""
     names = dict.fromkeys(system.method for system in comparison.systems)
     return (
-        f"{len(comparison.systems)} systems ({', '.join(names)}) on the same {n_images(comparison):,} test images, "
+        f"{len(comparison.systems)} systems ({', '.join(names)}) on the same {test_images(comparison)}, "
         "with the paper's figures beside them. Every difference is tested, and called noise where it is no more."
     )
 
@@ -69,6 +69,14 @@ def n_images(comparison: Comparison) -> int:
     return len(comparison.systems[0].right_NS)
 
 
+def test_images(comparison: Comparison) -> str:
+    """How many test images, and of how many groups where they come in groups."""
+    system = comparison.systems[0]
+    n_groups = int(system.unit_N.max()) + 1
+    of_groups = f" of {n_groups:,} group{'s' if n_groups > 1 else ''}" if system.is_grouped else ""
+    return f"{n_images(comparison):,} test images{of_groups}"
+
+
 def measures(comparison: Comparison) -> list[str]:
     """The measures that were tested."""
     return list(comparison.tests["measure"].unique())
@@ -89,6 +97,7 @@ def context(comparison: Comparison) -> dict[str, Any]:
         "pairs": {measure: grids.pairs_grid(tests, measure) for measure in measures(comparison)},
         "signed": grids.signed,
         "interval": grids.interval,
+        "is_grouped": systems[0].is_grouped,
         "n_seeds": sorted({len(system.seeds) for system in systems}),
         "learning": [system.name for system in systems if learned_weights(system)],
         "majority": systems[0].runs[0].metrics["majority"],

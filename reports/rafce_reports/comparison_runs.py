@@ -16,6 +16,7 @@ from rafce_reports.runs import Run, read_run
 
 # N test images, S runs of one system
 BoolArray = npt.NDArray[np.bool_]
+IntArray = npt.NDArray[np.int64]
 
 
 @dataclass(frozen=True, eq=False)
@@ -49,6 +50,17 @@ class System:
     def right_NS(self) -> BoolArray:
         """Which test images each of its runs is right about."""
         return np.stack([run.right_N for run in self.runs], axis=1)
+
+    @property
+    def is_grouped(self) -> bool:
+        """Whether test images come in groups, as frames of videos do."""
+        return self.runs[0].group_N is not None
+
+    @cached_property
+    def unit_N(self) -> IntArray:
+        """What is drawn anew with each test image, numbered from 0: its group, or itself alone."""
+        group_N = self.runs[0].group_N
+        return np.arange(len(self.right_NS)) if group_N is None else group_N
 
     @property
     def learns_aus(self) -> bool:
@@ -149,10 +161,14 @@ def _repeats(runs: Sequence[Run]) -> list[str]:
 
 
 def _other_images(runs: Sequence[Run]) -> list[str]:
-    """Runs whose test images, or their emotions, are not those of the first."""
-    labels, first = ["image", "emotion"], runs[0]
+    """Runs whose test images, or their emotions or groups, are not those of the first."""
+    first = _test_labels(runs[0])
     return [
-        f"{run.folder}: expected the test images and emotions of {first.folder}, found others"
+        f"{run.folder}: expected the test images, emotions and groups of {runs[0].folder}, found others"
         for run in runs[1:]
-        if run.words != first.words or not run.predictions[labels].equals(first.predictions[labels])
+        if run.words != runs[0].words or not _test_labels(run).equals(first)
     ]
+
+
+def _test_labels(run: Run) -> pd.DataFrame:
+    return run.predictions.reindex(columns=["image", "emotion", "group"])

@@ -17,6 +17,7 @@ from rafce.schema import Vocabulary, au_column, check_schema
 
 # N test images, A action units
 BoolArray = npt.NDArray[np.bool_]
+IntArray = npt.NDArray[np.int64]
 FloatArray = npt.NDArray[np.float64]
 
 METRICS_SCHEMA, HISTORY_SCHEMA = "metrics/1", "history/1"
@@ -51,6 +52,13 @@ class Run:
     def right_N(self) -> BoolArray:
         """Which test images it is right about."""
         return (self.predictions["emotion"] == self.predictions["predicted"]).to_numpy()
+
+    @property
+    def group_N(self) -> IntArray | None:
+        """The group of each test image (its video, its subject), numbered from 0; None where there are no groups."""
+        if "group" not in self.predictions:
+            return None
+        return np.asarray(pd.factorize(self.predictions["group"])[0], np.int64)
 
     @property
     def test(self) -> dict[str, Any]:
