@@ -1,23 +1,27 @@
-"""How long one iteration of every method takes over a single-task step, and how much memory, beside double backward.
+"""How long one iteration of every method takes over a single-task step, and how much memory.
 
-Times are interleaved in one process, so that whatever else the machine does hits all alike; memory is measured in a
-process of its own for each method.
+Beside `mml` stand others that take the same step: double backward with torch alone, with `higher` and with `torchopt`,
+each checked against `mml` in float64 first. Times are interleaved in one process, so that whatever else the machine
+does hits all alike; memory is measured in a process of its own for each.
 """
 
 import argparse
 import copy
-import json
+import importlib
+import math
 import os
 import statistics
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
 import torch
+from torch import Tensor
 
 from rafce_train.config import Config
 from rafce_train.learner import (
@@ -27,16 +31,18 @@ from rafce_train.learner import (
     StepLog,
     base_learning,
     meta_train,
+    step_log,
     update_meta_net,
 )
 from rafce_train.losses import distribution_matching_loss, emotion_loss, wild_alignment_loss
-from rafce_train.meta import gradients
+from rafce_train.meta import Parameters, gradients
 from rafce_train.methods import METHODS
 from rafce_train.model import build_net
 from rafce_train.prior import Prior
 
 BACKBONE, SIZE, BATCH, THREADS = "resnet34", 112, 16, 2
 N_EMOTIONS, N_AUS = 14, 32
+CHECKED_BATCH, TOLERANCE = 4, 1e-9
 STATUS = Path("/proc/self/status")
 TARGETS = {
     "mml time / stl": 4.9,
@@ -45,28 +51,61 @@ TARGETS = {
 }
 
 
-def double_backward(learner: Learner, batch: Batch, validation: Batch | None, seed: int) -> StepLog:
+Unrolled = Callable[[Learner, Tensor], Parameters]
+"""Eq. 13: from a loss to θ*, which autograd can follow back to ψ."""
+
+
+def by_autograd(learner: Learner, loss: Tensor) -> Parameters:
+    """Torch alone."""
+    theta, rules = learner.theta(), learner.rules()
+    gradient = torch.autograd.grad(loss, list(theta.values()), create_graph=True)
+    return {name: rules[name].step(theta[name], value) for name, value in zip(theta, gradient, strict=True)}
+
+
+def by_higher(learner: Learner, loss: Tensor) -> Parameters:
+    """The differentiable twin that `higher` makes of the optimizer."""
+    import higher
+
+    parameters = learner.theta() | learner.psi()
+    optimizer = higher.get_diff_optim(learner.optimizer, parameters.values())
+    stepped = dict(zip(parameters, optimizer.step(loss, params=parameters.values()), strict=True))
+    return {name: stepped[name] for name in learner.theta()}
+
+
+def by_torchopt(learner: Learner, loss: Tensor) -> Parameters:
+    """The functional SGD of `torchopt`, once for each learning rate; its FuncOptimizer would go back once for each."""
+    import torchopt
+
+    theta, rules = learner.theta(), learner.rules()
+    found = torch.autograd.grad(loss, list(theta.values()), create_graph=True)
+    gradient, theta_star = dict(zip(theta, found, strict=True)), dict(theta)
+    for rate in {rule.rate for rule in rules.values()}:
+        moved = {name: theta[name] for name in theta if rules[name].rate == rate}
+        sgd = torchopt.sgd(rate, moment_requires_grad=True)
+        updates, _ = sgd.update({name: gradient[name] for name in moved}, sgd.init(moved), inplace=False)
+        theta_star |= torchopt.apply_updates(moved, updates, inplace=False)
+    return theta_star
+
+
+def double_backward(
+    learner: Learner, batch: Batch, validation: Batch | None, seed: int, unrolled: Unrolled
+) -> StepLog:
     """The iteration of `mml` with Eq. 15 as printed: the virtual step is differentiated with respect to ψ."""
     assert validation is not None
     outputs, raw_BT = learner.first_pass(batch, seed)
     features_BF = outputs.features_BF.detach()
     weight_BT = learner.weighting(features_BF)
-    theta, rules = learner.theta(), learner.rules()
-    gradient = torch.autograd.grad(learner.total(raw_BT, weight_BT), list(theta.values()), create_graph=True)
-    theta_star = {
-        name: rules[name].step(theta[name], value) for name, value in zip(theta, gradient, strict=True)
-    }
+    theta_star = unrolled(learner, learner.total(raw_BT, weight_BT))
     logits_BK = learner.outputs_at(theta_star, validation).emotion_logits_BK
     loss = emotion_loss(logits_BK, validation.emotion_B).mean()
     update_meta_net(learner, torch.autograd.grad(loss, list(learner.weighting.parameters())))
     first_order = {
-        name: rules[name].step(theta[name], value.detach())
-        for name, value in zip(theta, gradient, strict=True)
+        name: value + (theta_star[name] - value).detach() for name, value in learner.theta().items()
     }
-    del gradient, theta_star, logits_BK, loss, weight_BT  # the graph of the gradient, not needed any more
+    del theta_star, logits_BK, loss, weight_BT  # the graph of the gradient, not needed any more
     weight_BT = learner.weighting(features_BF).detach()
     base_learning(learner, first_order, raw_BT, weight_BT, batch, seed)
-    return StepLog(raw_BT.detach(), weight_BT, *outputs[1:])
+    return step_log(outputs, raw_BT, weight_BT)
 
 
 def no_meta_gradient(learner: Learner, batch: Batch, validation: Batch | None, seed: int) -> StepLog:
@@ -78,13 +117,18 @@ def no_meta_gradient(learner: Learner, batch: Batch, validation: Batch | None, s
     logits_BK = learner.outputs_at(theta_star, validation).emotion_logits_BK
     gradients(emotion_loss(logits_BK, validation.emotion_B).mean(), theta_star)
     base_learning(learner, theta_star, raw_BT, weight_BT, batch, seed)
-    return StepLog(raw_BT.detach(), weight_BT, *outputs[1:])
+    return step_log(outputs, raw_BT, weight_BT)
 
 
+PEERS = ("higher", "torchopt")
+UNROLLED = {"double backward": by_autograd, "higher": by_higher, "torchopt": by_torchopt}
 WAYS: dict[str, Method] = {
     **METHODS,
     "no meta-gradient": replace(METHODS["mml"], step=no_meta_gradient),
-    "double backward": replace(METHODS["mml"], step=double_backward),
+    **{
+        way: replace(METHODS["mml"], step=partial(double_backward, unrolled=unrolled))
+        for way, unrolled in UNROLLED.items()
+    },
 }
 
 
@@ -93,28 +137,63 @@ class Row(NamedTuple):
 
     way: str
     seconds: float
-    over_stl: float
     peak_mib: float | None
 
 
-def random_batch(seed: int) -> Batch:
+def random_batch(seed: int, size: int = BATCH, dtype: torch.dtype = torch.float32) -> Batch:
     """Noise with random labels: what is in a batch does not change the time."""
     generator = torch.Generator().manual_seed(seed)
     return Batch(
-        torch.randn(BATCH, 3, SIZE, SIZE, generator=generator),
-        torch.randint(0, N_EMOTIONS, (BATCH,), generator=generator),
-        (torch.rand(BATCH, N_AUS, generator=generator) < 0.1).float(),
+        torch.randn(size, 3, SIZE, SIZE, generator=generator).to(dtype),
+        torch.randint(0, N_EMOTIONS, (size,), generator=generator),
+        (torch.rand(size, N_AUS, generator=generator) < 0.1).to(dtype),
     )
 
 
-def learners(ways: Sequence[str]) -> dict[str, Learner]:
+def learners(ways: Sequence[str], dtype: torch.dtype = torch.float32) -> dict[str, Learner]:
     """Learners of these ways, all from the same net."""
     torch.manual_seed(0)
-    net = build_net(BACKBONE, N_EMOTIONS, N_AUS, image_size=SIZE)
+    net = build_net(BACKBONE, N_EMOTIONS, N_AUS, image_size=SIZE).to(dtype)
     tables, silent = (torch.rand(N_EMOTIONS, N_AUS),), (False,) * N_EMOTIONS
     losses = {"align": wild_alignment_loss, "dm": distribution_matching_loss}
     priors = {term: Prior(tables, loss, silent) for term, loss in losses.items()}
     return {way: Learner(copy.deepcopy(net), WAYS[way], Config(), priors) for way in ways}
+
+
+# --- are they the same? ---
+
+
+def check(way: str) -> None:
+    """ValueError unless its step of θ and of ψ is that of `mml`, in float64."""
+    batch, validation = (random_batch(seed, CHECKED_BATCH, torch.float64) for seed in (0, 1))
+    both = learners(["mml", way], torch.float64).values()
+    start = [flat(learner.theta()) for learner in both]
+    for learner in both:
+        learner.step(batch, validation, True, 0)
+    theta = [flat(learner.theta()) - begin for learner, begin in zip(both, start, strict=True)]
+    for name, (ours, theirs) in (("θ", theta), ("ψ", [flat(learner.psi()) for learner in both])):
+        difference = float((theirs - ours).norm() / ours.norm())
+        if not difference < TOLERANCE:
+            raise ValueError(f"its step of {name} differs from that of mml by {difference:.1e} of its length")
+
+
+def flat(parameters: Parameters) -> Tensor:
+    """All in one vector."""
+    return torch.cat([value.detach().flatten() for value in parameters.values()])
+
+
+def faults(ways: Sequence[str]) -> dict[str, str]:
+    """The peers that cannot be measured, with the reason."""
+    found = {}
+    for way in set(ways) & set(PEERS):
+        try:
+            check(way)
+        except Exception as error:  # whatever another's package may raise is the reason why it is left out
+            found[way] = f"{type(error).__name__}: {error}"
+    return found
+
+
+# --- measuring ---
 
 
 def iteration(learner: Learner) -> Callable[[], StepLog]:
@@ -152,6 +231,8 @@ def peak_mib(way: str) -> float | None:
 def own_peak_mib(way: str) -> float:
     """`peak_mib` of this process, which must not have done anything else."""
     torch.set_num_threads(THREADS)
+    if way in PEERS:
+        importlib.import_module(way)  # what its code takes is not what an iteration takes
     turn = iteration(learners([way])[way])
     Path("/proc/self/clear_refs").write_text("5")  # forgets the peak so far
     before = _resident_mib("VmRSS")
@@ -169,15 +250,14 @@ def _resident_mib(field: str) -> float:
 def measure(ways: Sequence[str], repeats: int) -> list[Row]:
     """A row a way."""
     seconds = times(ways, repeats)
-    return [Row(way, seconds[way], seconds[way] / seconds["stl"], peak_mib(way)) for way in ways]
+    return [Row(way, seconds[way], peak_mib(way)) for way in ways]
 
 
-def ratios(rows: Sequence[Row]) -> dict[str, float]:
+def ratios(of: Mapping[str, Row]) -> dict[str, float]:
     """The figures that have a target, as far as they were measured."""
-    of = {row.way: row for row in rows}
     found = {}
     if "mml" in of:
-        found["mml time / stl"] = of["mml"].over_stl
+        found["mml time / stl"] = of["mml"].seconds / of["stl"].seconds
     if "mml" in of and "double backward" in of:
         ours, theirs = of["mml"], of["double backward"]
         found["mml time / double backward"] = ours.seconds / theirs.seconds
@@ -186,28 +266,28 @@ def ratios(rows: Sequence[Row]) -> dict[str, float]:
     return found
 
 
-def show(rows: Sequence[Row]) -> None:
-    """Print the table and the figures that have a target."""
-    print(
-        f"one iteration, {BACKBONE}, {SIZE}×{SIZE}, batch {BATCH}, {THREADS} threads, torch {torch.__version__}"
-    )
-    print(f"{'':18}{'ms':>8}{'× stl':>8}{'MiB':>8}")
+def show(rows: Sequence[Row], left_out: Mapping[str, str]) -> None:
+    """Print a Markdown table and the figures that have a target."""
+    of = {row.way: row for row in rows}
+    print(f"| {BACKBONE}, {SIZE} × {SIZE}, batch {BATCH}, {THREADS} threads | ms | × stl | × mml | MiB |")
+    print("| --- | ---: | ---: | ---: | ---: |")
     for row in rows:
-        memory = "" if row.peak_mib is None else f"{row.peak_mib:8.0f}"
-        print(f"{row.way:18}{1000 * row.seconds:8.0f}{row.over_stl:8.2f}{memory}")
-    for name, value in ratios(rows).items():
-        print(f"{name:34}{value:6.2f} ×   (at most {TARGETS[name]})")
+        over = [row.seconds / of[base].seconds if base in of else math.nan for base in ("stl", "mml")]
+        memory = "" if row.peak_mib is None else f"{row.peak_mib:.0f}"
+        print(f"| {row.way} | {1000 * row.seconds:.0f} | {over[0]:.2f} | {over[1]:.2f} | {memory} |")
+    for way, reason in left_out.items():
+        print(f"| {way} | left out: {' '.join(reason.split())} | | | |")
+    print()
+    for name, value in ratios(of).items():
+        print(f"- {name}: {value:.2f} (at most {TARGETS[name]})")
 
 
 def main() -> None:
-    """Read the options, measure, print."""
+    """Read the options, check, measure, print."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--repeats", type=int, default=7, help="timed iterations of each way (7)")
     parser.add_argument("--methods", default=",".join(WAYS), help=f"comma-separated, of: {', '.join(WAYS)}")
-    parser.add_argument("--json", action="store_true", help="print JSON")
-    parser.add_argument(
-        "--peak-of", metavar="WAY", choices=WAYS, help="print the peak memory of one way only"
-    )
+    parser.add_argument("--peak-of", choices=WAYS, help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.peak_of:
         print(own_peak_mib(options.peak_of))
@@ -215,11 +295,11 @@ def main() -> None:
     chosen = set(options.methods.split(","))
     if foreign := chosen - set(WAYS):
         parser.error(f"--methods: unknown {', '.join(sorted(foreign))}")
-    rows = measure([way for way in WAYS if way in chosen | {"stl"}], options.repeats)
-    if options.json:
-        print(json.dumps({"rows": [row._asdict() for row in rows], "ratios": ratios(rows)}, indent=2))
-    else:
-        show(rows)
+    ways = [way for way in WAYS if way in chosen | {"stl"}]
+    if "double backward" in ways:
+        check("double backward")
+    left_out = faults(ways)
+    show(measure([way for way in ways if way not in left_out], options.repeats), left_out)
 
 
 if __name__ == "__main__":
