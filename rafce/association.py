@@ -13,6 +13,7 @@ from rafce.statistics import Counts, PairCounts
 # E emotions, A action units, S inactive and active, X possible counts of an emotion's active images
 IntArray = npt.NDArray[np.int64]
 FloatArray = npt.NDArray[np.float64]
+Bounds = tuple[FloatArray, FloatArray]
 
 Z_95 = float(ndtri(0.975))
 LN_2 = float(np.log(2))
@@ -107,19 +108,23 @@ def _cell_nats(count: IntArray, n_E: IntArray, n_state: int, n: int) -> FloatArr
     return np.asarray(count / n * np.log(ratio), np.float64)
 
 
-def telling_aus(counts: Counts, emotions: Sequence[str], aus: Sequence[int]) -> pd.DataFrame:
+def telling_aus(
+    counts: Counts, emotions: Sequence[str], aus: Sequence[int], bounds: Bounds | None = None
+) -> pd.DataFrame:
     """How much each AU speaks for or against each emotion, a row a pair, the most telling of an emotion first.
 
     `log_odds` is `log_odds_ratio` of the AU in the emotion against all other emotions, with its 95 % interval. The
     order is by `strength`, the end of the interval nearest 0: how much is sure, not how much was seen in a few
     images. It is 0 where the interval includes 0, and where the halves alone make the sign: an AU that a class of
     a dozen images never shows speaks for no class. Intervals are one at a time, not corrected for their number.
-    NaN where the emotion or the rest has no image.
+    NaN where the emotion or the rest has no image. `bounds`, low and high of shape (E, A), are other intervals.
     """
     table = _in_and_rest(counts, emotions, aus)
     inside, rest = table["active"], table["active_rest"]
     odds = log_odds_ratio(inside, table["n"] - inside, rest, table["n_rest"] - rest)
     table["log_odds"], table["ci_low"], table["ci_high"] = odds
+    if bounds is not None:
+        table["ci_low"], table["ci_high"] = (bound_EA.ravel() for bound_EA in bounds)
     table["strength"] = _strength(table)
     table["size"] = table["strength"].abs()
     order = table.sort_values(["emotion_id", "size", "au"], ascending=[True, False, True], ignore_index=True)

@@ -42,6 +42,10 @@ class GroupTally(NamedTuple):
         names = tuple(name for name, inside in zip(self.names, inside_G, strict=True) if inside)
         return GroupTally(names, *(table[inside_G] for table in self[1:]))
 
+    def counts(self) -> Counts:
+        """The images of all of them."""
+        return Counts(self.known_GEA.sum(0), self.active_GEA.sum(0))
+
     def n_groups_EA(self) -> IntArray:
         """How many groups have an image of the emotion that knows the AU, shape (E, A)."""
         n_groups_EA: IntArray = np.count_nonzero(self.known_GEA, axis=0)

@@ -1,6 +1,7 @@
 """Laboratory against wild, per emotion and AU: how far apart the frequencies are, and how sure that is."""
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -10,10 +11,12 @@ from scipy.stats import binom, false_discovery_control, fisher_exact
 from rafce.errors import ConfigError
 from rafce.intervals import wilson
 from rafce.reference import LAB_SUBJECTS, LabCell
-from rafce.statistics import VARIANT_FROM, Counts
+from rafce.statistics import VARIANT_FROM, Counts, Sureness, sureness
 
 # E emotions, A action units, R rows of the result: a pair of emotion and AU
 FloatArray = npt.NDArray[np.float64]
+Reals = npt.NDArray[Any]
+Bounds = tuple[FloatArray, FloatArray]
 
 FISHER = "fisher"
 BINOMIAL = "binomial"
@@ -29,8 +32,11 @@ def compare_lab_and_wild(
     aus: Sequence[int],
     lab: Sequence[LabCell],
     lab_n: int = LAB_SUBJECTS,
+    sure: Sureness | None = None,
 ) -> pd.DataFrame:
-    """A row per emotion and AU: both frequencies with Wilson intervals, what separates them, p and q.
+    """A row per emotion and AU: both frequencies with intervals, what separates them, p and q.
+
+    Intervals are Wilson's, but those of the wild are `sure`'s where it is given.
 
     `test` says what is known of the lab, and with it what is compared (fractions in [0, 1] throughout):
 
@@ -40,7 +46,8 @@ def compare_lab_and_wild(
       subjects, rounded.
     - "binomial", the lab leaves the cell blank, so only "lab < 20 %" is known: a one-sided exact test of
       wild > 20 %, which takes the 20 % as exact; no lab figure and no difference.
-    - None: no image knows the AU, or the lab has no row for the emotion; nothing is tested.
+    - None: no image knows the AU, or the lab has no row for the emotion; nothing is tested. Nor is anything where
+      `sure` is given, as both tests take images for independent.
 
     `q` is Benjamini-Hochberg's, within each of the two families of tests. A pair unknown to both sides has no
     row. Raises ConfigError when `lab_n` is not positive.
@@ -50,13 +57,13 @@ def compare_lab_and_wild(
     table = _pairs(counts, emotions, aus, lab)
     n, count, printed = table["n"], table["count"], table["lab"]
     table["wild"] = (count / n).where(n > 0)
-    table["wild_ci_low"], table["wild_ci_high"] = wilson(count, n)
+    table["wild_ci_low"], table["wild_ci_high"] = _wild_bounds(table, sure or sureness(counts), emotions, aus)
     table["lab_n"] = lab_n
     table["lab_ci_low"], table["lab_ci_high"] = wilson(printed * lab_n, lab_n)
     table["difference"] = table["wild"] - printed
-    table["ci_low"], table["ci_high"] = newcombe(count, n, printed * lab_n, lab_n)
+    table["ci_low"], table["ci_high"] = _difference_bounds(table)
     table["lab_count"] = np.rint(printed * lab_n)
-    table["test"] = _tests(table)
+    table["test"] = None if sure else _tests(table)
     table["p"] = _p_values(table)
     table["q"] = table.groupby("test")["p"].transform(false_discovery_control)
     return table[COLUMNS]
@@ -70,13 +77,36 @@ def newcombe(
     Newcombe's hybrid score (Statistics in Medicine 17, 1998, method 10):
     low = p1 - p2 - sqrt((p1 - l1)^2 + (u2 - p2)^2), high = p1 - p2 + sqrt((u1 - p1)^2 + (p2 - l2)^2).
     """
-    (low_1, high_1), (low_2, high_2) = wilson(count_1, n_1), wilson(count_2, n_2)
     with np.errstate(invalid="ignore"):
         rate_1, rate_2 = np.divide(count_1, n_1), np.divide(count_2, n_2)
+    return _hybrid(rate_1, wilson(count_1, n_1), rate_2, wilson(count_2, n_2))
+
+
+def _hybrid(rate_1: Reals, bounds_1: Bounds, rate_2: Reals, bounds_2: Bounds) -> Bounds:
+    (low_1, high_1), (low_2, high_2) = bounds_1, bounds_2
     difference = rate_1 - rate_2
     low = difference - np.hypot(rate_1 - low_1, high_2 - rate_2)
     high = difference + np.hypot(high_1 - rate_1, rate_2 - low_2)
     return low, high
+
+
+def _difference_bounds(table: pd.DataFrame) -> Bounds:
+    wild, lab = (
+        (table[side].to_numpy(), (table[f"{side}_ci_low"].to_numpy(), table[f"{side}_ci_high"].to_numpy()))
+        for side in ("wild", "lab")
+    )
+    return _hybrid(*wild, *lab)
+
+
+def _wild_bounds(
+    table: pd.DataFrame, sure: Sureness, emotions: Sequence[str], aus: Sequence[int]
+) -> list[FloatArray]:
+    """The intervals of the wild for each row; NaN for an AU that the dataset has no column for."""
+    row_R = pd.Index(emotions).get_indexer(pd.Index(table["emotion"]))
+    column_R = pd.Index(aus).get_indexer(pd.Index(table["au"]))
+    return [
+        np.where(column_R < 0, np.nan, bound_EA[row_R, column_R]) for bound_EA in (sure.low_EA, sure.high_EA)
+    ]
 
 
 def _pairs(
