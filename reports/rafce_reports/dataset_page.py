@@ -53,7 +53,7 @@ def sections() -> tuple[Section, ...]:
 
 def is_imported(dataset: Dataset) -> bool:
     """Whether a dataset was made from tables of other programs rather than from the RAF databases."""
-    return not set(grids.INPUT_WORDS) & set(dataset.manifest["inputs"])
+    return not set(grids.RAF_INPUTS) & set(dataset.manifest["inputs"])
 
 
 def lede(analysis: Analysis) -> str:

@@ -19,8 +19,6 @@ REASON_WORDS = {
     "no-second-label": "no second emotion: its probability is 0",
     "tie": "a tie decides the second emotion, dropped as asked",
     "unmappable-pair": "the pair of emotions has no class (happily angry)",
-    "failed-frame": "the program failed on this frame",
-    "low-confidence": "the program is less confident than --min-confidence asks for",
 }
 INPUT_WORDS = {
     "raf_ml": "RAF-ML",
@@ -29,7 +27,18 @@ INPUT_WORDS = {
     "rafce_aus": "RAF-CE, AUs",
     "rafce_partition": "RAF-CE, partition",
     "lab": "laboratory table",
+    "openface": "OpenFace",
+    "fex": "py-feat",
+    "libreface": "LibreFace",
+    "table": "table",
+    "emotions": "emotions",
 }
+WITHOUT_AUS_WORDS = {
+    "failed_frames": "the program failed on the frame",
+    "low_confidence": "the program is less confident than --min-confidence asks for",
+    "without_aus": "the row is blank",
+}
+RAF_INPUTS = ("raf_ml", "raf_au", "rafce_emotions", "rafce_aus", "rafce_partition")
 N_LARGEST = 15
 
 
@@ -39,7 +48,7 @@ def records(frame: pd.DataFrame) -> Iterable[Any]:
 
 
 def funnel_grid(dataset: Dataset) -> Grid:
-    """How many images came in, were left out for which reason, and stayed."""
+    """How many images came in, were left out for which reason, and stayed; and of how many no AU is known."""
     counts = dataset.manifest["counts"]
     rows = [
         (f"lines in {INPUT_WORDS.get(role, role)}", f"{n:,}")
@@ -49,6 +58,11 @@ def funnel_grid(dataset: Dataset) -> Grid:
     if "joined" in counts:
         rows.append(("images joined by name", f"{counts['joined']:,}"))
     rows += [(f"− {REASON_WORDS[reason]}", f"{n:,}") for reason, n in counts["discarded"].items()]
+    rows += [
+        (f"kept without AUs: {words}", f"{counts[name]:,}")
+        for name, words in WITHOUT_AUS_WORDS.items()
+        if counts.get(name)
+    ]
     return Grid(
         "From label files to images",
         "From label files to images. Every image left out is listed with its reason in discarded.parquet.",

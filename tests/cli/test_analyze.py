@@ -1,8 +1,11 @@
 """`rafce analyze` from the command line: the chain of three commands, what it prints, and how it fails."""
 
 import json
+import re
+import shutil
 from pathlib import Path
 
+import pyarrow.parquet as pq
 import pytest
 from click.testing import CliRunner, Result
 
@@ -51,9 +54,76 @@ def test_json_is_a_summary_with_every_file(built, monkeypatch, tmp_path):
     assert set(summary["files"]) == {path.name for path in out.iterdir()}
 
 
+TABLES = ("table1.csv", "figure1.csv", "sentences.csv", "cooccurrence.csv", "classifiers.csv", "sides.csv")
+
+
+@pytest.fixture
+def without_figures(monkeypatch):
+    monkeypatch.setattr("rafce_reports.dataset_report.write_figures", lambda *_: None)
+    monkeypatch.setattr("rafce_reports.dataset_report.dataset_page", lambda *_: "")
+
+
+def as_parts(built: Path, folder: Path) -> Path:
+    """The same dataset, its samples in parts of a hundred rows."""
+    shutil.copytree(built / "rafce-data", folder, ignore=shutil.ignore_patterns("samples.parquet", "reports"))
+    table = pq.read_table(built / "rafce-data/samples.parquet")
+    (folder / "samples").mkdir()
+    for start in range(0, len(table), 100):
+        pq.write_table(table.slice(start, 100), folder / f"samples/{start:04d}.parquet")
+    return folder
+
+
+def tables(out: Path) -> dict[str, bytes]:
+    return {name: (out / name).read_bytes() for name in TABLES}
+
+
+def test_parts_and_any_number_of_threads_give_the_tables_of_one_file(built, tmp_path, without_figures):
+    parts = as_parts(built, tmp_path / "parts")
+    assert run("analyze", built / "rafce-data", "--out", tmp_path / "one").exit_code == 0
+    for jobs in ("1", "2"):
+        assert run("analyze", parts, "--out", tmp_path / jobs, "--jobs", jobs).exit_code == 0
+        assert tables(tmp_path / jobs) == tables(tmp_path / "one")
+
+
+def test_a_dask_cluster_gives_the_same_tables(built, tmp_path, without_figures):
+    distributed = pytest.importorskip("distributed")
+    parts = as_parts(built, tmp_path / "parts")
+    assert run("analyze", parts, "--out", tmp_path / "here").exit_code == 0
+    with distributed.LocalCluster(
+        n_workers=1, threads_per_worker=1, dashboard_address="127.0.0.1:0", silence_logs="CRITICAL"
+    ) as cluster:
+        result = run("analyze", parts, "--out", tmp_path / "there", "--scheduler", cluster.scheduler_address)
+    assert result.exit_code == 0, result.output
+    assert tables(tmp_path / "there") == tables(tmp_path / "here")
+
+
+def test_the_screen_says_how_long_each_count_took_and_what_is_left_out(built, tmp_path, without_figures):
+    result = run("analyze", built / "rafce-data", "--out", tmp_path / "a")
+    assert re.search(
+        r"^counted AUs in [\d.]+ s, pairs of AUs in [\d.]+ s, classifiers in", result.output, re.M
+    )
+    result = run("analyze", built / "rafce-data", "--out", tmp_path / "b", "--no-co-occurrence", "--json")
+    summary = json.loads(result.output)
+    assert summary["seconds"].keys() == {"AUs", "classifiers"}
+    assert "--co-occurrence" in summary["left_out"]["pairs"]
+    assert "seconds" not in json.loads((tmp_path / "b/summary.json").read_text(encoding="utf-8"))
+
+
+def test_an_interruption_leaves_nothing_behind_and_is_exit_code_130(built, tmp_path, monkeypatch):
+    def interrupt(*_):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("rafce.streaming.add", interrupt)
+    result = run("analyze", built / "rafce-data", "--out", tmp_path / "out")
+    assert (result.exit_code, result.output) == (130, "interrupted\n")
+    assert not list(tmp_path.iterdir())
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
+        (["rafce-data", "--jobs", "0"], "0 is not in the range x>=1"),
+        (["rafce-data", "--jobs", "2", "--scheduler", "x:1"], "so expected no --scheduler beside it"),
         (["absent"], "absent: expected a dataset folder"),
         (["rafce-data", "--scope", "most"], "'most' is not one of 'all', 'train'"),
         (["rafce-data", "--lab-n", "0"], "0 is not in the range x>=1"),

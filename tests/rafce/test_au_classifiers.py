@@ -1,11 +1,14 @@
 """Classifiers on true AUs: scikit-learn's naive Bayes, Eq. 7 by hand, scores counted one image at a time."""
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from scipy.stats import binomtest
 from sklearn.metrics import accuracy_score, recall_score
 from sklearn.naive_bayes import BernoulliNB
 
+import rafce.parts
 from rafce.au_classifiers import (
     CLASSIFIERS,
     Fitted,
@@ -15,10 +18,14 @@ from rafce.au_classifiers import (
     mean_with_interval,
     naive_bayes_class,
     naive_bayes_uniform,
+    outcome_kernel,
     outcome_on,
     trial_of,
 )
+from rafce.parts import find_samples
+from rafce.schema import PARTITIONS, Vocabulary
 from rafce.statistics import count
+from rafce.streaming import count_here
 
 EMOTIONS = ("calm", "torn", "glad", "wry")
 
@@ -28,6 +35,10 @@ def images(seed: int, n: int = 300, known_share: float = 1.0) -> Images:
     rates_EA = np.random.default_rng(99).random((4, 6)) ** 2
     emotion_N = rng.choice(4, n, p=[0.5, 0.3, 0.15, 0.05])
     return Images(emotion_N, rng.random((n, 6)) < rates_EA[emotion_N], rng.random((n, 6)) < known_share)
+
+
+def some(images: Images, rows: slice) -> Images:
+    return Images(images.emotion_N[rows], images.active_NA[rows], images.known_NA[rows])
 
 
 def fitted(images: Images, n_emotions: int) -> Fitted:
@@ -85,6 +96,33 @@ def test_equation_7_sums_over_known_aus_only():
     )
     first_unknown = Images(np.zeros(1, int), np.array([[True, True]]), np.array([[False, True]]))
     assert equation_7(fitted(fit, 2), first_unknown) == pytest.approx(np.array([[1.0, 1.0]]))
+
+
+def test_the_kernel_gives_the_outcome_of_the_rows_of_its_partition(tmp_path, monkeypatch):
+    fit, test = images(0, known_share=0.8), images(1, n=250, known_share=0.8)
+    known = fitted(fit, 4)
+    columns = {
+        "partition": np.arange(250) % 3,
+        "emotion_id": test.emotion_N,
+        **{f"AU{a:02d}": pa.array(test.active_NA[:, a], mask=~test.known_NA[:, a]) for a in range(6)},
+    }
+    columns["partition"] = np.array(PARTITIONS)[columns["partition"]]
+    pq.write_table(pa.table(columns), tmp_path / "s.parquet", row_group_size=60)
+    monkeypatch.setattr(rafce.parts, "CHUNK_ROWS", 7)
+    monkeypatch.setattr(rafce.parts, "PART_ROWS", 100)
+    samples = find_samples(tmp_path / "s.parquet", Vocabulary(EMOTIONS, tuple(range(6))))
+    found = count_here(outcome_kernel(known, "test"), samples)
+    expected = outcome_on(known, some(test, slice(2, None, 3)))
+    for one, other in zip(found, expected, strict=True):
+        assert np.array_equal(one, other)
+
+
+def test_what_a_classifier_makes_of_an_image_does_not_depend_on_the_images_beside_it():
+    known, test = fitted(images(0), 4), images(1, n=200, known_share=0.9)
+    for score in CLASSIFIERS.values():
+        together_NE = score(known, test)
+        alone = [score(known, some(test, slice(n, n + 1))) for n in range(200)]
+        assert np.array_equal(together_NE, np.concatenate(alone))
 
 
 def test_accuracy_and_uar_equal_scikit_learns():

@@ -4,6 +4,8 @@ from functools import partial
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from rafce import findings
 from rafce.evidence import (
@@ -231,6 +233,38 @@ def test_the_interval_with_unknown_aus_is_as_wide_as_resampled_images_say():
         sums.append((active.sum(0) / known.sum(0)).sum())
     found = findings.summed_in("happily surprised", "wild", evidence)
     assert found.high - found.value == pytest.approx(1.96 * np.std(sums), rel=0.1)
+
+
+@given(st.integers(0, 10**6), st.integers(1, 30), st.sampled_from([0.0, 0.3, 0.9]))
+@settings(max_examples=20, deadline=None)
+def test_the_covariance_from_pairs_is_the_sum_of_the_images_squared_residuals(seed, n, unknown):
+    rng = np.random.default_rng(seed)
+    emotion_N = rng.integers(0, len(COMPOUND_EMOTIONS), 10 * n)
+    active_NA = rng.random((len(emotion_N), len(AUS))) < rng.random(len(AUS))
+    known_NA = rng.random(active_NA.shape) >= unknown
+    evidence = evidence_of(emotion_N, active_NA, known_NA)
+    assert evidence.images is not None
+    assert evidence.images.covariance_EAA is not None
+    columns = [evidence.column(au) for au in AUS]
+    for emotion, wide_AA in enumerate(evidence.images.covariance_EAA):
+        active, known = active_NA[emotion_N == emotion], known_NA[emotion_N == emotion]
+        n_known = np.maximum(known.sum(0), 1)
+        residual = known * (active - (active & known).sum(0) / n_known) / n_known
+        correction = np.nan if len(active) == 1 else len(active) / (len(active) - 1)
+        expected = correction * residual.T @ residual
+        found = wide_AA[np.ix_(columns, columns)]
+        np.testing.assert_allclose(found, expected, rtol=1e-9, atol=1e-15)
+        assert not wide_AA[evidence.column(11)].any()
+
+
+def test_without_pairs_sums_have_no_interval():
+    emotion_N, active_NA, known_NA = images_as_printed()
+    counts = count(emotion_N, active_NA, known_NA, len(COMPOUND_EMOTIONS))
+    evidence = dataset_evidence(np.bincount(emotion_N), counts, None, COMPOUND_EMOTIONS, AUS, lab_cells())
+    full = check_sentences(evidence_of(emotion_N, active_NA, known_NA))
+    table = check_sentences(evidence)
+    assert table["ci_low"].isna().all()
+    assert table["dataset"].equals(full["dataset"])
 
 
 def test_a_figure_outside_the_interval_is_told_from_one_inside():
