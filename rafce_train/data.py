@@ -2,10 +2,12 @@
 
 import hashlib
 import json
+import os
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
+from itertools import compress
 from pathlib import Path, PurePath
 from typing import Any
 
@@ -109,7 +111,7 @@ class TrainingData:
 
     def keep(self, good_N: BoolArray) -> "TrainingData":
         """The same data without the rows where `good_N` is false; statistics and fingerprint stay the folder's."""
-        names = tuple(name for name, good in zip(self.names, good_N, strict=True) if good)
+        names = tuple(compress(self.names, good_N.tolist()))
         arrays = {name: getattr(self, name)[good_N] for name in ("partition_N", "emotion_N", "au_NA")}
         group_N = None if self.group_N is None else self.group_N[good_N]
         return replace(self, names=names, group_N=group_N, **arrays)
@@ -153,20 +155,19 @@ def find_images(data: TrainingData, images: Path | None = None) -> list[Path]:
         )
     if not root.is_dir():
         raise ImageError(f"{root}: expected a folder of images, found none; --images DIR names another")
-    best: list[Path] = []
-    most = 0
+    best, most = list[str](), 0
     for form in dict.fromkeys((suffix, *SUFFIXES)):
-        paths = _paths(root, data.names, form)
-        found = sum(path.is_file() for path in paths)
-        best, most = (paths, found) if found > most else (best, most)
-        if most == len(paths):
-            return best
+        files = [_file_name(name, form) for name in data.names]
+        found = _n_there(root, files)
+        best, most = (files, found) if found > most else (best, most)
+        if most == len(files):
+            break
     if not most:
-        example, aligned = (_paths(root, data.names[:1], form)[0].name for form in SUFFIXES)
+        example, aligned = (_file_name(data.names[0], form) for form in SUFFIXES)
         raise ImageError(
             f"{root}: expected images such as {example} or {aligned}, found none of {len(data.names)}"
         )
-    return best
+    return [root / file for file in best]
 
 
 def read_manifest(folder: Path) -> dict[str, Any]:
@@ -425,9 +426,27 @@ def _image_root(folder: Path) -> tuple[Path | None, str]:
         raise DatasetError(f"{folder / MANIFEST}: expected JSON with images: root and suffix") from None
 
 
-def _paths(root: Path, names: Sequence[str], suffix: str) -> list[Path]:
-    """0001.jpg with suffix _aligned is root/0001_aligned.jpg; folders in a name are kept."""
-    if not suffix:
-        return [root / name for name in names]
-    pure = [PurePath(name) for name in names]
-    return [root / name.with_name(f"{name.stem}{suffix}{name.suffix}") for name in pure]
+def _file_name(name: str, suffix: str) -> str:
+    """0001.jpg with suffix _aligned is 0001_aligned.jpg; folders in a name are kept."""
+    stem, _, kind = name.rpartition(".")
+    return f"{stem}{suffix}.{kind}" if stem and "/" not in kind else f"{name}{suffix}"
+
+
+def _n_there(root: Path, files: Sequence[str]) -> int:
+    """How many files are there; each folder is listed once: to ask for a million files one by one takes minutes."""
+    listed: dict[str, set[str]] = {}
+    n_there = 0
+    for file in files:
+        folder = file[: file.rfind("/") + 1]
+        if folder not in listed:
+            listed[folder] = _listing(root / folder)
+        n_there += file[len(folder) :] in listed[folder]
+    return n_there
+
+
+def _listing(folder: Path) -> set[str]:
+    try:
+        with os.scandir(folder) as entries:
+            return {entry.name for entry in entries}
+    except OSError:
+        return set()

@@ -288,6 +288,21 @@ def test_one_form_is_taken_for_all_images(tmp_path):
     ]
 
 
+@pytest.mark.parametrize("suffix", ["", "_aligned"])
+def test_folders_in_names_are_kept_and_names_may_have_no_ending(tmp_path, suffix):
+    names = ["clip.1/a.jpg", "clip.1/b", "c.d.png", str(tmp_path / "elsewhere" / "e.jpg")]
+    places = [f"clip.1/a{suffix}.jpg", f"clip.1/b{suffix}", f"c.d{suffix}.png", f"../elsewhere/e{suffix}.jpg"]
+    for place in places:
+        file = tmp_path / "faces" / place
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.touch()
+    rows = [(name, *row[1:]) for name, row in zip(names, ROWS, strict=False)]
+    data = read_data(write_dataset(tmp_path / "data", rows, images=tmp_path / "faces"))
+    assert [path.resolve() for path in find_images(data)] == [
+        (tmp_path / "faces" / place).resolve() for place in places
+    ]
+
+
 def test_a_folder_given_by_hand_wins(tmp_path):
     data = dataset_with_images(tmp_path, "a.jpg")
     other = tmp_path / "other"
