@@ -116,6 +116,11 @@ class Config:
     channel_order: str = option(
         "rgb", NETWORK, "Channel order that the weights expect.", choices=("rgb", "bgr")
     )
+    sync_batchnorm: bool = option(
+        False,
+        NETWORK,
+        "With several ranks, BatchNorm over all their images of a batch, not over each one's own.",
+    )
 
     dataset: str = option("rafce-data", DATA, "Dataset folder written by `rafce build`.")
     images: str = option(

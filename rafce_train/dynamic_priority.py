@@ -17,8 +17,8 @@ from torch import Tensor, nn
 from rafce_train.config import Config
 from rafce_train.learner import Batch, Learner, StepLog, step_log
 from rafce_train.losses import FLOOR
-from rafce_train.meta import gradients
 from rafce_train.model import Outputs
+from rafce_train.ranks import Ranks
 from rafce_train.weighting import chosen_weights
 
 N_TASKS = 2
@@ -79,11 +79,19 @@ def average_precision(au_logits_BA: Tensor, active_BA: Tensor) -> Tensor:
     return (precision * ranked).sum() / ranked.sum()
 
 
-def chance(outputs: Outputs, batch: Batch) -> Tensor:
+def chance(n_emotions: int, active_BA: Tensor) -> Tensor:
     """κ of blind guessing: 1/K, and the share of active AUs, (active + 1) / (known + 2) so that it is never 0."""
-    n_active, n_known = batch.au_BA.nansum(), (~batch.au_BA.isnan()).sum()
-    blind = torch.full_like(n_active, 1 / outputs.emotion_logits_BK.shape[1])
+    n_active, n_known = active_BA.nansum(), (~active_BA.isnan()).sum()
+    blind = torch.full_like(n_active, 1 / n_emotions)
     return torch.stack([blind, (n_active + 1) / (n_known + 2)])
+
+
+def look(weighting: Priorities, ranks: Ranks, outputs: Outputs, batch: Batch) -> None:
+    """Let the priorities see how the whole batch went, this rank's part and the others'."""
+    emotion_logits_BK, au_logits_BA = map(ranks.gathered, outputs[1:])
+    emotion_B, active_BA = map(ranks.gathered, batch[1:])
+    kpis = accuracy(emotion_logits_BK, emotion_B), average_precision(au_logits_BA, active_BA)
+    weighting.see(torch.stack(kpis), chance(emotion_logits_BK.shape[1], active_BA))
 
 
 def dynamic_priority_step(learner: Learner, batch: Batch, _: Batch | None, seed: int) -> StepLog:
@@ -92,11 +100,7 @@ def dynamic_priority_step(learner: Learner, batch: Batch, _: Batch | None, seed:
     assert isinstance(weighting, Priorities)
     outputs, raw_BT = learner.first_pass(batch, seed)
     with torch.no_grad():
-        kpis = (
-            accuracy(outputs.emotion_logits_BK, batch.emotion_B),
-            average_precision(outputs.au_logits_BA, batch.au_BA),
-        )
-        weighting.see(torch.stack(kpis), chance(outputs, batch))
+        look(weighting, learner.ranks, outputs, batch)
         weight_BT = weighting(outputs.features_BF)
-    learner.descend(gradients(learner.total(raw_BT, weight_BT), learner.theta()))
+    learner.descend(learner.gradients(learner.total(raw_BT, weight_BT), learner.theta()))
     return step_log(outputs, raw_BT, weight_BT)

@@ -6,31 +6,42 @@ N images, B batch, S steps of an epoch.
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
+import numpy as np
 import torch
 from torch import Tensor
 
+from rafce.errors import ConfigError, raise_all
 from rafce_train.augment import batch_images, draw_jitter, on_device
 from rafce_train.config import Config
 from rafce_train.data import IntArray, TrainingData
+from rafce_train.inference import Probabilities, probabilities
 from rafce_train.learner import Batch
+from rafce_train.methods import find_method
+from rafce_train.model import Net
+from rafce_train.ranks import ALONE, Ranks
 from rafce_train.sampling import SAMPLERS, batches, validation_batch
 
 
 @dataclass(frozen=True)
 class Feed:
-    """Labels and images of a dataset, handed out as functions of the seed, the epoch and the step alone."""
+    """Labels and images of a dataset, handed out as functions of the seed, the epoch and the step alone.
+
+    Of several ranks, each gets its part of the same batches.
+    """
 
     data: TrainingData
     images_NHW3: Tensor
     config: Config
     device: torch.device
+    ranks: Ranks = ALONE
 
     _orders: dict[int, IntArray] = field(default_factory=dict)
     """The order of the current epoch, drawn once."""
 
     def __post_init__(self) -> None:
-        """ConfigError when no whole batch can be filled."""
+        """ConfigError when no whole batch can be filled, or it cannot be divided over the ranks."""
         self.epoch_rows(0)
+        raise_all(self._division_faults(), ConfigError)
 
     @property
     def steps(self) -> int:
@@ -48,7 +59,7 @@ class Feed:
 
     def training_batch(self, epoch: int, step: int) -> Batch:
         """The batch that a step learns from, augmented if that was asked for."""
-        rows_B = self.epoch_rows(epoch)[step]
+        rows_B = self.ranks.share(self.epoch_rows(epoch)[step])
         config = self.config
         jitter = draw_jitter(config.augment, rows_B, self.images_NHW3.shape[1], config.seed, epoch)
         return self._batch(
@@ -59,7 +70,7 @@ class Feed:
         """The batch that a step's meta-test looks at."""
         config = self.config
         rows_B = validation_batch(self.data.rows("validation"), config.batch_size, config.seed, epoch, step)
-        return self.plain_batch(rows_B)
+        return self.plain_batch(self.ranks.share(rows_B))
 
     def plain_batch(self, rows_B: IntArray) -> Batch:
         """Images of these rows as they are."""
@@ -67,10 +78,37 @@ class Feed:
         return self._batch(rows_B, images_B3HW)
 
     def partition(self, name: str) -> Iterator[Batch]:
-        """All images of a partition in the order of the dataset, the last batch smaller."""
-        rows = self.data.rows(name)
+        """This rank's images of a partition in the order of the dataset, the last batch smaller."""
+        rows = self.ranks.share(self.data.rows(name))
         size = self.config.batch_size
         return (self.plain_batch(rows[start : start + size]) for start in range(0, len(rows), size))
+
+    def probabilities(self, net: Net, partition: str) -> Probabilities:
+        """What the net says of all images of a partition in their order; every rank looks at its part."""
+        found = probabilities(net, (batch.images_B3HW for batch in self.partition(partition)))
+        parts = self.ranks.everyones(found)
+        return Probabilities(*(np.concatenate(arrays) for arrays in zip(*parts, strict=True)))
+
+    def _division_faults(self) -> list[str]:
+        """What keeps ranks from having equally many images of every batch, and something to look at afterwards."""
+        config, n_ranks = self.config, self.ranks.size
+        if n_ranks == 1:
+            return []
+        sizes = {"--batch-size": config.batch_size}
+        if find_method(config.method, config.with_alignment).needs_validation:
+            n_images = len(self.data.rows("validation"))
+            sizes["images in a validation batch,"] = min(config.batch_size, n_images)
+        least = 1 if config.sync_batchnorm else 2  # BatchNorm sees no spread in one image
+        looked_at = {name: len(self.data.rows(name)) for name in ("validation", "test")}
+        return [
+            f"{what} {size}: expected a multiple of the {n_ranks} ranks, at least {least} images for each"
+            for what, size in sizes.items()
+            if size % n_ranks or size < least * n_ranks
+        ] + [
+            f"{n_images} {name} images: expected at least one for each of the {n_ranks} ranks"
+            for name, n_images in looked_at.items()
+            if n_images < n_ranks
+        ]
 
     def _batch(self, rows_B: IntArray, images_B3HW: Tensor) -> Batch:
         labels = torch.from_numpy(self.data.emotion_N[rows_B]), torch.from_numpy(self.data.au_NA[rows_B])

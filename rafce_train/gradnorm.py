@@ -11,7 +11,6 @@ from torch import Tensor, nn
 from rafce_train.config import Config
 from rafce_train.learner import Batch, Learner, StepLog, step_log
 from rafce_train.losses import FLOOR
-from rafce_train.meta import gradients
 from rafce_train.model import Net
 
 GRADNORM_PASSES = 3.2
@@ -80,10 +79,12 @@ def last_shared_weight(net: Net) -> Tensor:
     return [weight for weight in net.backbone.parameters() if weight.dim() > 1][-1]
 
 
-def gradient_norms(loss_T: Tensor, weight: Tensor) -> Tensor:
-    """‖∇W L_t‖ of every loss; their graph is kept."""
+def losses_and_norms(learner: Learner, loss_T: Tensor) -> tuple[Tensor, Tensor]:
+    """L_t and ‖∇W L_t‖ of every loss over the whole batch, from this rank's part; the graph is kept."""
+    weight = last_shared_weight(learner.net)
     slopes = [torch.autograd.grad(loss, weight, retain_graph=True)[0] for loss in loss_T]
-    return torch.stack([slope.norm() for slope in slopes])
+    loss_T, *slopes = learner.over_ranks([loss_T.detach(), *slopes])
+    return loss_T, torch.stack([slope.norm() for slope in slopes])
 
 
 def gradnorm_step(learner: Learner, batch: Batch, _: Batch | None, seed: int) -> StepLog:
@@ -96,8 +97,8 @@ def gradnorm_step(learner: Learner, batch: Batch, _: Batch | None, seed: int) ->
     outputs, raw_BT = learner.first_pass(batch, seed)
     weight_BT = weighting(outputs.features_BF).detach().clone()
     loss_T = learner.scale(len(raw_BT)) * raw_BT.sum(0)
-    slope_T = weighting.slope(loss_T, gradient_norms(loss_T, last_shared_weight(learner.net)))
-    gradient = gradients(learner.total(raw_BT, weight_BT), learner.theta())
+    slope_T = weighting.slope(*losses_and_norms(learner, loss_T))
+    gradient = learner.gradients(learner.total(raw_BT, weight_BT), learner.theta())
     learner.descend(gradient, dict(zip(learner.psi(), [slope_T], strict=True)))
     weighting.renormalize()
     return step_log(outputs, raw_BT, weight_BT)

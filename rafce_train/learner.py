@@ -3,7 +3,7 @@
 B batch, F features, K emotions, A action units (AUs), T losses of the method, "emo" first.
 """
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import reduce
@@ -28,6 +28,8 @@ from rafce_train.meta import (
 )
 from rafce_train.model import Net, Outputs
 from rafce_train.prior import Prior
+from rafce_train.ranks import ALONE, Ranks
+from rafce_train.sync_batchnorm import SyncBatchNorm
 from rafce_train.weighting import Weighting
 
 
@@ -88,11 +90,19 @@ class Method:
         return replace(self, terms=(*self.terms, "align"), options=options)
 
 
-REDUCTIONS: dict[str, Callable[[int], float]] = {
-    "mean": lambda n_samples: 1 / n_samples,
-    "sum": lambda _: 1.0,
+class Reduction(NamedTuple):
+    """How the losses of a batch are put together."""
+
+    factor: Callable[[int], float]
+    """c, the factor before the sum of the losses of so many samples."""
+    over_ranks: Callable[[Ranks, Sequence[Tensor]], list[Tensor]]
+    """From what ranks make of their equal parts of the batch, that of the whole."""
+
+
+REDUCTIONS = {
+    "mean": Reduction(lambda n_samples: 1 / n_samples, Ranks.mean),
+    "sum": Reduction(lambda _: 1.0, Ranks.sum),
 }
-"""c, the factor before the sum of a batch's losses."""
 
 
 class Learner:
@@ -101,6 +111,8 @@ class Learner:
     `priors` has the tables of those losses of the method that need any, by their names; `class_weight_K` multiplies the
     emotion loss in training, never the validation loss. Learning rates are those of `optimizer.param_groups`:
     "backbone", "heads" and, for methods whose weights are parameters, "meta".
+
+    Each of several `ranks` has a learner of its own and sees its part of every batch; all of them take the same step.
     """
 
     def __init__(
@@ -110,8 +122,9 @@ class Learner:
         config: Config,
         priors: Mapping[str, Prior] | None = None,
         class_weight_K: Tensor | None = None,
+        ranks: Ranks = ALONE,
     ):
-        self.net, self.method = net, method
+        self.net, self.method, self.ranks = net, method, ranks
         like = net.emotion_head.weight
         self.weighting = method.weighting(config, method.terms, net.n_features).to(like.device, like.dtype)
         self.optimizer = make_optimizer(net, self.weighting, config)
@@ -133,7 +146,9 @@ class Learner:
         self.net.train()
         step = self.method.step if update_meta else plain_step
         with _own_generator(batch.images_B3HW.device):
-            return step(self, batch, validation, seed)
+            log = step(self, batch, validation, seed)
+        self._share_statistics()
+        return log
 
     def first_pass(self, batch: Batch, seed: int) -> tuple[Outputs, Tensor]:
         """Outputs and losses raw_BT at θ: the one pass of an iteration that BatchNorm's running statistics see."""
@@ -161,7 +176,18 @@ class Learner:
 
     def scale(self, n_samples: int) -> float:
         """c."""
-        return self._reduction(n_samples)
+        return self._reduction.factor(n_samples)
+
+    def over_ranks(self, parts: Sequence[Tensor]) -> list[Tensor]:
+        """From what each rank has of c Σ_i … over its part of the batch, that over the whole batch."""
+        return self._reduction.over_ranks(self.ranks, parts)
+
+    def gradients(
+        self, loss: Tensor, parameters: Parameters, *, keep_graph: bool = False
+    ) -> dict[str, Tensor]:
+        """∇ of the whole batch's loss, of which `loss` is this rank's part."""
+        found = gradients(loss, parameters, keep_graph=keep_graph)
+        return dict(zip(found, self.over_ranks(list(found.values())), strict=True))
 
     def theta(self) -> dict[str, Tensor]:
         """θ, the parameters of the base net by name."""
@@ -202,6 +228,13 @@ class Learner:
         self.weighting.load_state_dict(state["weighting"])
         self.optimizer.load_state_dict(state["optimizer"])
 
+    def _share_statistics(self) -> None:
+        """BatchNorm's running statistics, where each rank followed its own images, become their means over ranks."""
+        norms = (norm for norm in _tracking(self.net) if not isinstance(norm, SyncBatchNorm))
+        buffers = [buffer for norm in norms for buffer in norm.buffers() if buffer.is_floating_point()]
+        for buffer, mean in zip(buffers, self.ranks.mean(buffers), strict=True):
+            buffer.copy_(mean)
+
     def _raw(self, outputs: Outputs, batch: Batch) -> Tensor:
         return torch.stack([loss(outputs, batch) for loss in self._losses], dim=1)
 
@@ -210,7 +243,7 @@ def plain_step(learner: Learner, batch: Batch, _: Batch | None, seed: int) -> St
     """One step of the optimizer along ∇θ c Σ_i Σ_t ω_ti L_ti, the weights as they are."""
     outputs, raw_BT = learner.first_pass(batch, seed)
     weight_BT = learner.weighting(outputs.features_BF.detach()).detach()
-    learner.descend(gradients(learner.total(raw_BT, weight_BT), learner.theta()))
+    learner.descend(learner.gradients(learner.total(raw_BT, weight_BT), learner.theta()))
     return step_log(outputs, raw_BT, weight_BT)
 
 
@@ -240,7 +273,7 @@ def meta_step(learner: Learner, batch: Batch, validation: Batch | None, seed: in
 def meta_train(learner: Learner, raw_BT: Tensor, weight_BT: Tensor) -> dict[str, Tensor]:
     """Eq. 12-13: θ*, where the optimizer would go from θ; the graph of the losses is kept for base-learning."""
     theta = learner.theta()
-    gradient = gradients(learner.total(raw_BT, weight_BT), theta, keep_graph=True)
+    gradient = learner.gradients(learner.total(raw_BT, weight_BT), theta, keep_graph=True)
     return virtual_step(theta, gradient, learner.rules())
 
 
@@ -257,10 +290,12 @@ def meta_test(
     """
     logits_BK = learner.outputs_at(theta_star, validation).emotion_logits_BK
     validation_loss = emotion_loss(logits_BK, validation.emotion_B).mean()
-    direction = scaled(gradients(validation_loss, theta_star), learner.rules())
+    slope = gradients(validation_loss, theta_star)
+    slope = dict(zip(slope, learner.ranks.mean(list(slope.values())), strict=True))
+    direction = scaled(slope, learner.rules())
     bracket_BT = directional_derivatives(losses, learner.theta(), direction)
     psi, scale = learner.weighting.parameters(), learner.scale(len(bracket_BT))
-    return meta_gradient(weight_BT, psi, bracket_BT, scale)
+    return tuple(learner.over_ranks(meta_gradient(weight_BT, psi, bracket_BT, scale)))
 
 
 @torch.no_grad()
@@ -277,7 +312,7 @@ def base_learning(
     """Eq. 16-17: one step from θ for the emotion loss at θ* and the others at θ; θ* - θ counts as constant."""
     emotion_B1 = learner.losses_at(theta_star, batch, seed)[:, :1]
     loss = learner.total(torch.cat([emotion_B1, raw_BT[:, 1:]], 1), weight_BT)
-    learner.descend(gradients(loss, learner.theta()))
+    learner.descend(learner.gradients(loss, learner.theta()))
 
 
 def step_log(outputs: Outputs, raw_BT: Tensor, weight_BT: Tensor) -> StepLog:
@@ -333,7 +368,7 @@ def _own_generator(device: torch.device) -> Iterator[None]:
 @contextmanager
 def _kept_statistics(net: nn.Module) -> Iterator[None]:
     """BatchNorm does not follow the statistics of its batches; forward mode would corrupt them in silence."""
-    tracking = [norm for norm in net.modules() if isinstance(norm, _BatchNorm) and norm.track_running_stats]
+    tracking = _tracking(net)
     for norm in tracking:
         norm.track_running_stats = False
     try:
@@ -341,3 +376,7 @@ def _kept_statistics(net: nn.Module) -> Iterator[None]:
     finally:
         for norm in tracking:
             norm.track_running_stats = True
+
+
+def _tracking(net: nn.Module) -> list[_BatchNorm]:
+    return [norm for norm in net.modules() if isinstance(norm, _BatchNorm) and norm.track_running_stats]

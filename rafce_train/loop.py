@@ -1,6 +1,7 @@
 """The one training loop, read top to bottom; where it stands can be saved after any step and gone on from.
 
-Every random draw is a function of the seed, the epoch and the step, so there is no generator to save.
+Every random draw is a function of the seed, the epoch and the step, so there is no generator to save. Of several ranks
+each runs this loop, and all decide alike: what they decide by, they have exchanged.
 B batch, T losses of the method, N validation images, K emotions, A action units.
 """
 
@@ -19,7 +20,7 @@ from rafce_train.augment import splitmix64
 from rafce_train.config import Config
 from rafce_train.feed import Feed
 from rafce_train.history import Row, Sums
-from rafce_train.inference import Probabilities, probabilities
+from rafce_train.inference import Probabilities
 from rafce_train.learner import Learner, StepLog
 
 GPU_STEPS_UNREAD = 50
@@ -80,7 +81,7 @@ def standing_from(state: dict[str, Any]) -> Standing:
 
 
 class Unread(NamedTuple):
-    """A step whose losses have not been looked at."""
+    """A step whose losses have not been looked at, this rank's part of it."""
 
     step: int
     emotion_B: Tensor
@@ -107,11 +108,13 @@ def train(learner: Learner, feed: Feed, config: Config, standing: Standing, hook
             fetched_at = time.perf_counter()
 
             set_rates(learner, config, done=iteration / (config.epochs * feed.steps))
-            log = learner.step(batch, validation, update_meta, step_seed(config.seed, iteration))
+            seed = step_seed(config.seed, iteration, learner.ranks.rank)
+            log = learner.step(batch, validation, update_meta, seed)
 
             unread.append(Unread(step, batch.emotion_B, log))
-            must_stop = hooks.stop()
-            must_save = must_stop or time.perf_counter() - saved_at >= config.checkpoint_every
+            is_due = time.perf_counter() - saved_at >= config.checkpoint_every
+            must_stop, is_due = learner.ranks.any(hooks.stop(), is_due)
+            must_save = must_stop or is_due
             if must_save or len(unread) == keep_unread or step + 1 == feed.steps:
                 read(unread, learner, feed, standing)
             standing.sums.seconds_data += fetched_at - started_at
@@ -140,17 +143,18 @@ def set_rates(learner: Learner, config: Config, done: float) -> None:
         group["lr"] = getattr(config, f"lr_{group['name']}") * SCHEDULES[config.schedule](done)
 
 
-def step_seed(seed: int, iteration: int) -> int:
-    """The seed of a step's random layers."""
-    return int(splitmix64(seed, iteration)[0] >> np.uint64(1))
+def step_seed(seed: int, iteration: int, rank: int) -> int:
+    """The seed of a step's random layers; rank 0 draws what a process alone would."""
+    return int(splitmix64(seed, iteration, *[rank] * (rank > 0))[0] >> np.uint64(1))
 
 
 def read(unread: list[Unread], learner: Learner, feed: Feed, standing: Standing) -> None:
     """Add the waiting steps to the epoch's sums, in order; TrainingError for a loss or weight that is not finite."""
     for step, emotion_B, log in unread:
-        log = StepLog(*(tensor.cpu() for tensor in log))
+        emotion_B, *of_all = (learner.ranks.gathered(tensor).cpu() for tensor in (emotion_B, *log))
+        log = StepLog(*of_all)
         check_finite(log, learner.method.terms, feed, standing.epoch, step)
-        standing.sums.add(log, emotion_B.cpu())
+        standing.sums.add(log, emotion_B)
         standing.step = step + 1
     unread.clear()
 
@@ -175,7 +179,7 @@ def close_epoch(learner: Learner, feed: Feed, config: Config, standing: Standing
 
     TrainingError when the net's predictions are not finite numbers.
     """
-    found = probabilities(learner.net, (batch.images_B3HW for batch in feed.partition("validation")))
+    found = feed.probabilities(learner.net, "validation")
     if not (np.isfinite(found.emotion_NK).all() and np.isfinite(found.au_NA).all()):
         raise TrainingError(
             f"epoch {standing.epoch + 1}: after its last step the predictions on validation images are not finite "

@@ -3,7 +3,7 @@
 import shutil
 import signal
 from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, nullcontext
 from dataclasses import dataclass, replace
 from pathlib import Path
 from types import FrameType
@@ -18,11 +18,12 @@ from rafce_train.data import TrainingData, read_data, read_manifest
 from rafce_train.events import EVENTS, Events
 from rafce_train.facts import facts_of
 from rafce_train.history import Row, Sums, history_table
-from rafce_train.inference import probabilities
+from rafce_train.inference import Probabilities
 from rafce_train.learner import Learner
 from rafce_train.loop import Standing
 from rafce_train.model_card import model_card
 from rafce_train.outcome import predictions_table, run_metrics
+from rafce_train.ranks import ALONE, RankLostError, Ranks
 from rafce_train.setup import Material, explained, gather, make_feed, make_learner, make_net, repeatable
 
 TRIALS = "trials"
@@ -56,73 +57,108 @@ class Screen(Protocol):
         """An epoch is done."""
 
 
-def start(config: Config, folder: Path, screen: Screen) -> dict[str, Any]:
+def start(config: Config, folder: Path, screen: Screen, ranks: Ranks = ALONE) -> dict[str, Any]:
     """Train in a new run folder and return its metrics.
 
-    RafceError for what is wrong with options, dataset, images or weights, before anything is written; OutputError when
-    the folder exists or cannot be written; Stopped when a signal arrives.
+    All of several ranks call this and get the same; rank 0 alone reads and writes the folder. RafceError for what is
+    wrong with options, dataset, images or weights, before anything is written; OutputError when the folder exists or
+    cannot be written; Stopped when a signal arrives at any rank.
     """
-    if folder.exists():
+    if ranks.from_first(folder.exists):
         raise OutputError(f"{folder}: expected no such folder yet, found one; --resume goes on with a run")
     data = read_data(Path(config.dataset))
     make_net(config, data)  # a wrong backbone or weights file shows before minutes of decoding
-    return _carry_on(config, folder, data, screen)
+    return _carry_on(config, folder, data, screen, ranks)
 
 
-def resume(folder: Path, screen: Screen, **places: str) -> dict[str, Any]:
-    """Go on with a run, whatever ended it; `places` says where `dataset` or `images` lie by now.
+def resume(folder: Path, screen: Screen, ranks: Ranks = ALONE, **places: str) -> dict[str, Any]:
+    """Go on with a run, whatever ended it, on any number of ranks.
 
-    TrainingError when there is no run, or its dataset has changed since.
+    `places` says where `dataset` or `images` lie by now. TrainingError when there is no run, or its dataset has changed
+    since.
     """
+    config = config_from({**ranks.from_first(lambda: _read_options(folder)), **places})
+    return _carry_on(config, folder, read_data(Path(config.dataset)), screen, ranks)
+
+
+def _read_options(folder: Path) -> dict[str, Any]:
     path = folder / checkpoint.CONFIG
     if not path.is_file():
         raise TrainingError(f"{folder}: expected a run folder with {checkpoint.CONFIG} in it, found none")
-    config = config_from({**read_config(path), **places})
-    return _carry_on(config, folder, read_data(Path(config.dataset)), screen)
+    return read_config(path)
 
 
-def _carry_on(config: Config, folder: Path, data: TrainingData, screen: Screen) -> dict[str, Any]:
-    material = gather(config, data, screen.note, screen.decoding)
+def _carry_on(
+    config: Config, folder: Path, data: TrainingData, screen: Screen, ranks: Ranks
+) -> dict[str, Any]:
+    material = gather(config, data, screen.note, screen.decoding, ranks)
     trials = rho_grid(config)
     with explained(config), repeatable(config), _stop_signals(screen.note) as signals:
         try:
             if len(trials) == 1:
                 _train(config, folder, material, screen, signals)
                 return _finish(config, folder, material, {})
-            _create(folder, config)
+            ranks.from_first(lambda: _create(folder, config))
             for trial in trials:
                 _train(trial, _trial_folder(folder, trial), material, screen, signals)
-            return _finish(config, folder, material, _adopt_best(folder, trials))
+            chosen = ranks.from_first(lambda: _adopt_best(folder, trials))
+            return _finish(config, folder, material, chosen)
         except loop.Interrupted:
-            raise Stopped(folder, signals[0]) from None
+            numbers = ranks.everyones(signals)
+            raise Stopped(folder, next(number for number, *_ in filter(None, numbers))) from None
+        except RankLostError as error:
+            raise RankLostError(f"{error}{_way_on(folder)}") from None
 
 
 def _train(config: Config, folder: Path, material: Material, screen: Screen, signals: list[int]) -> None:
     """Train to the end in one folder, from the beginning or from the checkpoint that is there."""
-    feed = make_feed(config, material)
-    is_new = not folder.exists()
+    feed, ranks = make_feed(config, material), material.ranks
+    is_new = ranks.from_first(lambda: not folder.exists())
     source = config.weights if is_new else "none"  # a checkpoint has them already
     net, report = make_net(replace(config, weights=source), material.data)
-    learner = make_learner(config, net.to(material.device), material.data)
+    learner = make_learner(config, net.to(material.device), material)
     if report:
         screen.note(f"{config.weights}: {report}")
     if is_new:
         facts = {**_identity(material), "weights": str(report) if report else None}
         standing = Standing(Sums.zero(len(learner.method.terms), len(material.data.emotions)))
-        _create(folder, config, {**facts, "learner": learner.state_dict(), "standing": standing.state()})
-    with _alone(folder):
-        state = checkpoint.load_state(folder)
+        state = {**facts, "learner": learner.state_dict(), "standing": standing.state()}
+        ranks.from_first(lambda: _create(folder, config, state))
+    with _alone(folder) if ranks.is_first else nullcontext():
+        state = ranks.from_first(lambda: checkpoint.load_state(folder))
         _check_same(folder, state, material)
         learner.load_state_dict(state.pop("learner"))
         standing = loop.standing_from(state.pop("standing"))
         screen.begin(config, learner.method.terms, feed.steps)
+        if not ranks.is_first:
+            loop.train(learner, feed, config, standing, _SilentHooks(signals))
+            return
         with closing(Events(folder, standing.history)) as events:
-            hooks = _Hooks(folder, config, material, learner, state, screen, signals, events)
+            hooks = _Hooks(signals, folder, config, material, learner, state, screen, events)
             loop.train(learner, feed, config, standing, hooks)
 
 
 @dataclass
-class _Hooks:
+class _SilentHooks:
+    """What the loop calls on a rank that writes and shows nothing: signals looked at."""
+
+    signals: list[int]
+
+    def stop(self) -> bool:
+        return bool(self.signals)
+
+    def step(self, standing: Standing) -> None:
+        """Nothing to show."""
+
+    def save(self, standing: Standing) -> None:
+        """Rank 0 does."""
+
+    def epoch(self, standing: Standing) -> None:
+        """Rank 0 does."""
+
+
+@dataclass
+class _Hooks(_SilentHooks):
     """What the loop calls: files written, signals looked at, the screen told."""
 
     folder: Path
@@ -131,11 +167,7 @@ class _Hooks:
     learner: Learner
     facts: dict[str, Any]
     screen: Screen
-    signals: list[int]
     events: Events
-
-    def stop(self) -> bool:
-        return bool(self.signals)
 
     def step(self, standing: Standing) -> None:
         self.screen.step(standing)
@@ -155,25 +187,38 @@ class _Hooks:
 
 def _finish(config: Config, folder: Path, material: Material, more: dict[str, Any]) -> dict[str, Any]:
     """Test once, with the net of the best validation epoch, and write what came out."""
-    state = checkpoint.load_state(folder)
+    ranks = material.ranks
+    state = ranks.from_first(lambda: checkpoint.load_state(folder))
     standing = loop.standing_from(state["standing"])
     best = standing.best
     assert best is not None
     net, _ = make_net(replace(config, weights="none"), material.data)
     net.load_state_dict(best["net"])
-    feed, rows_N = make_feed(config, material), material.data.rows("test")
-    found = probabilities(net.to(material.device), (batch.images_B3HW for batch in feed.partition("test")))
-    learns_aus = best["thresholds"] is not None
-    predictions = predictions_table(material.data, rows_N, found, learns_aus)
+    found = make_feed(config, material).probabilities(net.to(material.device), "test")
     more = {"weights": state["weights"], "dropped": state["dropped"], **more}
     figures = run_metrics(config, material.data, found, best, more)
+    ranks.from_first(lambda: _write_outcome(config, folder, material, standing, found, figures))
+    return figures
+
+
+def _write_outcome(
+    config: Config,
+    folder: Path,
+    material: Material,
+    standing: Standing,
+    found: Probabilities,
+    figures: dict[str, Any],
+) -> None:
+    best = standing.best
+    assert best is not None
+    learns_aus = best["thresholds"] is not None
+    predictions = predictions_table(material.data, material.data.rows("test"), found, learns_aus)
     checkpoint.write_table(folder / checkpoint.HISTORY, history_table(standing.history))
     _write_weights(config, folder, material.data, best)
     checkpoint.write_table(folder / checkpoint.PREDICTIONS, predictions)
     checkpoint.write_json(folder / checkpoint.METRICS, figures)
     card = model_card(config, figures, read_manifest(material.data.folder))
     checkpoint.write_atomic(folder / checkpoint.MODEL_CARD, card.encode())
-    return figures
 
 
 def _adopt_best(folder: Path, trials: list[Config]) -> dict[str, Any]:
@@ -216,6 +261,15 @@ def _create(folder: Path, config: Config, state: dict[str, Any] | None = None) -
         raise OutputError(f"{folder}: the run folder could not be made: {error.strerror}") from None
     finally:
         shutil.rmtree(partial, ignore_errors=True)
+
+
+def _way_on(folder: Path) -> str:
+    """How to go on after what interrupted a run, as far as this rank sees its folder."""
+    if not (folder / checkpoint.CONFIG).is_file():
+        return ""
+    return (
+        f"\nthe run stands as last saved; go on, with any number of ranks: rafce-train run --resume {folder}"
+    )
 
 
 def _write_weights(config: Config, folder: Path, data: TrainingData, best: dict[str, Any]) -> None:

@@ -18,7 +18,9 @@ from rafce_train.learner import Learner
 from rafce_train.methods import find_method
 from rafce_train.model import Net, build_net
 from rafce_train.prior import PRIORS, Prior, matching_prior
+from rafce_train.ranks import ALONE, Ranks
 from rafce_train.sampling import CLASS_WEIGHTS
+from rafce_train.sync_batchnorm import synchronize
 from rafce_train.weights import WeightsReport, load_backbone
 
 
@@ -30,23 +32,28 @@ class Material:
     images_NHW3: Tensor
     dropped: tuple[BadImage, ...]
     device: torch.device
+    ranks: Ranks
 
 
 def gather(
-    config: Config, data: TrainingData, note: Callable[[str], None], decoding: Callable[[int, int], None]
+    config: Config,
+    data: TrainingData,
+    note: Callable[[str], None],
+    decoding: Callable[[int, int], None],
+    ranks: Ranks = ALONE,
 ) -> Material:
     """Check options and device, find and decode the images; RafceError for whatever is wrong with any.
 
     `note` is told what a user should know, `decoding` how many images are decoded of how many.
     """
     check_method(config)
-    device = find_device(config.device)
+    device = find_device(config.device, ranks)
     paths = find_images(data, Path(config.images) if config.images else None)
     folder = cache_folder(Path(config.dataset))
     cache = cached_images(paths, config.image_size, folder, config.on_bad_image, decoding)
     data = data.keep(cache.good())
     learns_aus = "au" in find_method(config.method, config.with_alignment).terms
-    texts = [*unused_options(config), *training_warnings(data, learns_aus)]
+    texts = [*unused_options(config), *division(config, ranks), *training_warnings(data, learns_aus)]
     texts += [
         text for prior in make_priors(config, data).values() for text in prior.notes(data.emotions, data.aus)
     ]
@@ -54,7 +61,7 @@ def gather(
         note(text)
     for image in cache.bad:
         note(f"left out: {image.path}: {image.reason}")
-    return Material(data, where_they_fit(cache.images_NHW3, device), cache.bad, device)
+    return Material(data, where_they_fit(cache.images_NHW3, device), cache.bad, device, ranks)
 
 
 def where_they_fit(images_NHW3: Tensor, device: torch.device) -> Tensor:
@@ -66,7 +73,7 @@ def where_they_fit(images_NHW3: Tensor, device: torch.device) -> Tensor:
 
 def make_feed(config: Config, material: Material) -> Feed:
     """The batches of a run."""
-    return Feed(material.data, material.images_NHW3, config, material.device)
+    return Feed(material.data, material.images_NHW3, config, material.device, material.ranks)
 
 
 def make_net(config: Config, data: TrainingData) -> tuple[Net, WeightsReport | None]:
@@ -78,11 +85,14 @@ def make_net(config: Config, data: TrainingData) -> tuple[Net, WeightsReport | N
     return net, load_backbone(net.backbone, config.backbone, config.weights)
 
 
-def make_learner(config: Config, net: Net, data: TrainingData) -> Learner:
+def make_learner(config: Config, net: Net, material: Material) -> Learner:
     """The method's learner for a net that is where it shall compute."""
+    data, ranks = material.data, material.ranks
+    if config.sync_batchnorm and ranks.size > 1:
+        synchronize(net, ranks)
     method = find_method(config.method, config.with_alignment)
     class_weight_K = torch.from_numpy(CLASS_WEIGHTS[config.class_weights](data.emotion_counts("train")))
-    return Learner(net, method, config, make_priors(config, data), class_weight_K)
+    return Learner(net, method, config, make_priors(config, data), class_weight_K, ranks)
 
 
 def make_priors(config: Config, data: TrainingData) -> dict[str, Prior]:
@@ -96,14 +106,36 @@ def make_priors(config: Config, data: TrainingData) -> dict[str, Prior]:
     return {term: make() for term, make in makers.items() if term in terms}
 
 
-def find_device(name: str) -> torch.device:
-    """The device to compute on; ConfigError when it is not there."""
-    there = {"cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available(), "cpu": True}
-    if name == "auto":
-        return torch.device(next(kind for kind, is_there in there.items() if is_there))
-    if not there[name]:
-        raise ConfigError(f"--device {name}: torch finds none here; --device auto takes what there is")
-    return torch.device(name)
+def find_device(name: str, ranks: Ranks = ALONE) -> torch.device:
+    """The device to compute on, of several ranks each its own GPU; ConfigError when it is not there."""
+    has_mps = torch.backends.mps.is_available() and ranks.size == 1
+    there = {"cuda": torch.cuda.is_available(), "mps": has_mps, "cpu": True}
+    kind = next(kind for kind, is_there in there.items() if is_there) if name == "auto" else name
+    if not there[kind]:
+        here = "here" if ranks.size == 1 else f"that rank {ranks.rank} could use"
+        raise ConfigError(f"--device {kind}: torch finds none {here}; --device auto takes what there is")
+    if len(kinds := set(ranks.everyones(kind))) > 1:
+        raise ConfigError(
+            f"--device {name}: expected the same on all ranks, found {' and '.join(sorted(kinds))}"
+        )
+    if kind == "cuda" and ranks.size > 1:
+        torch.cuda.set_device(
+            ranks.local_rank % torch.cuda.device_count()
+        )  # Slurm may show each its own alone
+        return torch.device(kind, torch.cuda.current_device())
+    return torch.device(kind)
+
+
+def division(config: Config, ranks: Ranks) -> list[str]:
+    """How several ranks divide the work."""
+    if ranks.size == 1:
+        return []
+    norm = (
+        ""
+        if config.sync_batchnorm
+        else ", which BatchNorm takes alone (--sync-batchnorm: all of them together)"
+    )
+    return [f"{ranks.size} ranks: each sees {config.batch_size // ranks.size} images of a batch{norm}"]
 
 
 def check_method(config: Config) -> None:

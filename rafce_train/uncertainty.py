@@ -8,7 +8,6 @@ from torch import Tensor, nn
 
 from rafce_train.config import Config
 from rafce_train.learner import Batch, Learner, StepLog, step_log
-from rafce_train.meta import gradients
 
 
 class LogVariances(nn.Module):
@@ -41,5 +40,5 @@ def uncertainty_step(learner: Learner, batch: Batch, _: Batch | None, seed: int)
     weight_BT = weighting(outputs.features_BF)
     log_sigma_BT = (weighting.log_variance_T / 2).expand_as(raw_BT)
     objective = learner.total(raw_BT, weight_BT) + learner.total(log_sigma_BT, torch.ones_like(raw_BT))
-    learner.descend(gradients(objective, learner.theta() | learner.psi()))
+    learner.descend(learner.gradients(objective, learner.theta() | learner.psi()))
     return step_log(outputs, raw_BT, weight_BT.detach())

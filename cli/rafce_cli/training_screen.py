@@ -108,10 +108,10 @@ class LiveScreen(PlainScreen):
 
 
 @contextmanager
-def make_screen() -> Iterator[PlainScreen]:
-    """The screen that suits standard error; standard output stays free for results."""
-    console = Console(stderr=True)
-    if not console.is_terminal:
+def make_screen(*, is_shown: bool = True) -> Iterator[PlainScreen]:
+    """The screen that suits standard error, or one that shows nothing; standard output stays free for results."""
+    console = Console(stderr=True, quiet=not is_shown)
+    if not is_shown or not console.is_terminal:
         yield PlainScreen(console)
         return
     screen = LiveScreen(console)

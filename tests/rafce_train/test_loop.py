@@ -9,12 +9,13 @@ from rafce.errors import TrainingError
 from rafce_train.history import Sums
 from rafce_train.learner import StepLog
 from rafce_train.loop import Standing, Unread, check_finite, read, standing_from, step_seed
+from rafce_train.ranks import ALONE
 
 TERMS = ("emo", "au")
 NAMES = ("0001.jpg", "0002.jpg", "0003.jpg", "0004.jpg")
 ORDER = np.array([[3, 1], [0, 2]])
 FEED: Any = SimpleNamespace(epoch_rows=lambda epoch: ORDER, data=SimpleNamespace(names=NAMES))
-LEARNER: Any = SimpleNamespace(method=SimpleNamespace(terms=TERMS))
+LEARNER: Any = SimpleNamespace(method=SimpleNamespace(terms=TERMS), ranks=ALONE)
 
 
 def log(seed: int) -> StepLog:
@@ -63,5 +64,5 @@ def test_a_standing_survives_its_checkpoint(tmp_path):
 
 
 def test_every_step_of_every_seed_has_random_layers_of_its_own():
-    seeds = {step_seed(seed, iteration) for seed in range(20) for iteration in range(500)}
-    assert len(seeds) == 20 * 500
+    seeds = {step_seed(seed, step, rank) for seed in range(20) for step in range(500) for rank in range(2)}
+    assert len(seeds) == 20 * 500 * 2

@@ -8,6 +8,7 @@ from typing import Any
 import click
 
 from rafce_cli.config_options import GroupedCommand, config_options
+from rafce_cli.groups import UserError
 
 PATH = click.Path(path_type=Path)
 MAY_MOVE = ("dataset", "images")
@@ -35,6 +36,8 @@ def run(out: Path | None, config: Path | None, resume: Path | None, as_json: boo
     Ctrl-C finishes the step, saves and says how to go on; a run can be gone on with after any end. Exit code 0 when
     done, 2 for bad input, 130 after Ctrl-C, 143 after SIGTERM.
 
+    Started by torchrun or by Slurm's srun, several processes train together and divide each batch among them.
+
     \b
     Examples:
       rafce-train run
@@ -43,23 +46,32 @@ def run(out: Path | None, config: Path | None, resume: Path | None, as_json: boo
       rafce-train run --method mtl --rho-au 0.03,0.1,0.3,1
       rafce-train run --config runs/first/config.toml --seed 1
       rafce-train run --resume runs/first
+      torchrun --no-python --nproc-per-node 4 rafce-train run --batch-size 64 --sync-batchnorm
     """
     from rafce_cli.training_screen import make_screen
     from rafce_cli.training_summary import print_summary
     from rafce_reports.run_report import write_run_report
+    from rafce_train.ranks import SaidElsewhereError, joined
     from rafce_train.run import Stopped
 
     given = {name: value for name, value in options.items() if value is not None}
     if resume is not None:
         _refuse_beside_resume(out, config, given)
     try:
-        with make_screen() as screen:
+        with joined() as ranks, make_screen(is_shown=ranks.is_first) as screen:
             folder, metrics = (
-                _resumed(resume, given, screen) if resume else _started(out, config, given, screen)
+                _resumed(resume, given, screen, ranks)
+                if resume
+                else _started(out, config, given, screen, ranks)
             )
     except Stopped as stop:
-        click.echo(f"stopped and saved; go on with: rafce-train run --resume {stop.folder}", err=True)
+        if ranks.is_first:
+            click.echo(f"stopped and saved; go on with: rafce-train run --resume {stop.folder}", err=True)
         raise click.exceptions.Exit(128 + stop.number) from None
+    except SaidElsewhereError:
+        raise click.exceptions.Exit(UserError.exit_code) from None
+    if not ranks.is_first:
+        return
     write_run_report(folder)
     if as_json:
         click.echo(json.dumps(metrics, indent=2, ensure_ascii=False))
@@ -68,20 +80,21 @@ def run(out: Path | None, config: Path | None, resume: Path | None, as_json: boo
 
 
 def _started(
-    out: Path | None, config: Path | None, given: dict[str, Any], screen: Any
+    out: Path | None, config: Path | None, given: dict[str, Any], screen: Any, ranks: Any
 ) -> tuple[Path, dict[str, Any]]:
     from rafce_train.config import config_from, read_config
     from rafce_train.run import start
 
     chosen = config_from({**(read_config(config) if config else {}), **given})
-    folder = out or Path("runs") / f"{datetime.now():%Y%m%d-%H%M%S}-{chosen.method}"
-    return folder, start(chosen, folder, screen)
+    now = ranks.from_first(datetime.now)
+    folder = out or Path("runs") / f"{now:%Y%m%d-%H%M%S}-{chosen.method}"
+    return folder, start(chosen, folder, screen, ranks)
 
 
-def _resumed(folder: Path, given: dict[str, Any], screen: Any) -> tuple[Path, dict[str, Any]]:
+def _resumed(folder: Path, given: dict[str, Any], screen: Any, ranks: Any) -> tuple[Path, dict[str, Any]]:
     from rafce_train.run import resume
 
-    return folder, resume(folder, screen, **given)
+    return folder, resume(folder, screen, ranks, **given)
 
 
 def _refuse_beside_resume(out: Path | None, config: Path | None, given: dict[str, Any]) -> None:
