@@ -17,8 +17,10 @@ Bounds = tuple[FloatArray, FloatArray]
 
 Z_95 = float(ndtri(0.975))
 LN_2 = float(np.log(2))
+ALL_COUNTS = 10_000  # to either side of the mean; memory would follow the number of images otherwise
 NO_BITS = 1e-9  # below it bits are rounding, and error^2 / bits its limit 2 / (n ln 2)
 ODDS_COLUMNS = ["log_odds", "log_odds_low", "log_odds_high"]
+PAIR_BOUNDS = ["ci_low", "ci_high", *ODDS_COLUMNS[1:]]
 PAIR_COLUMNS = [
     *("emotion", "au_1", "au_2", "n", "active_1", "active_2", "count"),
     *("frequency", "ci_low", "ci_high", "expected", "phi", *ODDS_COLUMNS),
@@ -88,14 +90,27 @@ def chance_bits(known_E: IntArray, n_active: int) -> float:
     n = int(known_E.sum())
     if n == 0:
         return np.nan
-    n_E, active_X = known_E[:, None], np.arange(min(int(known_E.max()), n_active) + 1)
-    inactive_EX = n_E - active_X
-    possible_EX = (inactive_EX >= 0) & (inactive_EX <= n - n_active)
-    inactive_EX = np.where(possible_EX, inactive_EX, 0)
-    ways_EX = _log_choose(n_active, active_X) + _log_choose(n - n_active, inactive_EX) - _log_choose(n, n_E)
+    n_E = known_E[:, None]
+    active_EX = _likely_counts(n_E, n_active, n)
+    inactive_EX = n_E - active_EX
+    possible_EX = (active_EX <= n_active) & (inactive_EX >= 0) & (inactive_EX <= n - n_active)
+    active_EX, inactive_EX = (np.where(possible_EX, table_EX, 0) for table_EX in (active_EX, inactive_EX))
+    ways_EX = _log_choose(n_active, active_EX) + _log_choose(n - n_active, inactive_EX) - _log_choose(n, n_E)
     probability_EX = np.exp(np.where(possible_EX, ways_EX, -np.inf))
-    nats_EX = _cell_nats(active_X, n_E, n_active, n) + _cell_nats(inactive_EX, n_E, n - n_active, n)
+    nats_EX = _cell_nats(active_EX, n_E, n_active, n) + _cell_nats(inactive_EX, n_E, n - n_active, n)
     return float((probability_EX * nats_EX).sum()) / LN_2
+
+
+def _likely_counts(n_E: IntArray, n_active: int, n: int) -> IntArray:
+    """The counts from 0 to the largest possible, shape (E, X), or of a million images those near their mean.
+
+    Beyond six roots of n_e to either side lies less than 2 e^-72 of the probability (Hoeffding 1963).
+    """
+    most = int(n_E.max())
+    reach = ALL_COUNTS + int(6 * np.sqrt(most))
+    first_E = np.maximum(n_E * (n_active / n) - reach, 0).astype(np.int64)
+    counts_EX: IntArray = first_E + np.arange(min(most, n_active, 2 * reach) + 1)
+    return counts_EX
 
 
 def _log_choose(n: int, k: IntArray) -> FloatArray:
@@ -171,13 +186,16 @@ def _strength(table: pd.DataFrame) -> FloatArray:
     return np.select([for_emotion, against], [table["ci_low"], table["ci_high"]], default=0.0)
 
 
-def cooccurrence(counts: PairCounts, emotions: Sequence[str], aus: Sequence[int]) -> pd.DataFrame:
+def cooccurrence(
+    counts: PairCounts, emotions: Sequence[str], aus: Sequence[int], independent: bool = True
+) -> pd.DataFrame:
     """How often two AUs are active together, a row per emotion and pair of AUs (au_1 before au_2).
 
     `n` images of the emotion know both AUs; `active_1`, `active_2` and `count` of them have the one, the other and
     both. `frequency` = count / n with Wilson's 95 % interval; `expected` is the product of the two rates, what
     independent AUs would give. `phi` is their correlation; `log_odds` with its 95 % interval says how sure it is
-    that they go together. NaN where n is 0, and where an AU is active always or never.
+    that they go together. NaN where n is 0, and where an AU is active always or never. Images that are not
+    `independent` of each other have no intervals here.
     """
     one, other = np.triu_indices(len(aus), k=1)
     table = {
@@ -189,7 +207,8 @@ def cooccurrence(counts: PairCounts, emotions: Sequence[str], aus: Sequence[int]
         "active_2": counts.first_EAA[:, other, one].ravel(),
         "count": counts.active_EAA[:, one, other].ravel(),
     }
-    return _joint_rates(pd.DataFrame(table))[PAIR_COLUMNS]
+    rates = _joint_rates(pd.DataFrame(table))[PAIR_COLUMNS]
+    return rates if independent else rates.assign(**dict.fromkeys(PAIR_BOUNDS, np.nan))
 
 
 def _joint_rates(table: pd.DataFrame) -> pd.DataFrame:

@@ -55,6 +55,15 @@ def test_the_chance_level_is_the_mean_over_all_shuffles():
     assert chance_bits(np.array([3, 2, 1]), 3) == pytest.approx(np.mean(scores))
 
 
+def test_the_chance_level_of_many_images_needs_the_likely_counts_only(monkeypatch):
+    known_E, n_active = np.array([30_000, 2_000, 9, 60_000]), 40_000
+    every = chance_bits(known_E, n_active)
+    monkeypatch.setattr("rafce.association.ALL_COUNTS", 0)
+    assert chance_bits(known_E, n_active) == pytest.approx(every, rel=1e-12)
+    many = 1000 * known_E  # then 2 n ln 2 bits are chi-square with E - 1 degrees of freedom
+    assert chance_bits(many, 1000 * n_active) == pytest.approx(3 / (2 * np.log(2) * many.sum()), rel=1e-3)
+
+
 def test_an_au_that_names_the_emotion_tells_its_whole_entropy():
     table = mutual_information(Counts(np.array([[100], [100]]), np.array([[100], [0]])), [1])
     assert table["bits"].item() == pytest.approx(1.0)
