@@ -75,8 +75,10 @@ def read_emotions(table: TableFile, keys: Sequence[str], told: Mapping[str, str]
     for line in ragged:
         faults.add(line.fault)
     faults.raise_all()
-    whole = {name: _concatenated([piece[name] for piece in pieces]) for name in names}
-    emotions = Emotions(table, keys, whole, {role: whole[name] for role, name in told.items()})
+    whole = {name: _concatenated([piece.pop(name) for piece in pieces]) for name in names}
+    emotions = Emotions(
+        table, keys, whole, {role: whole[name].dictionary_encode() for role, name in told.items()}
+    )
     for row, earlier in emotions.repeats():
         shown = described({name: whole[name] for name in keys}, row)
         faults.add(f"{places(row)}: expected each key once, found {shown} again ({places(earlier)})")

@@ -19,7 +19,7 @@ from rafce.errors import LabelError, raise_all
 
 SUFFIXES = (".csv", ".parquet")
 READ_BYTES = 1 << 20
-BLOCK_BYTES = 1 << 24  # long enough that joining a block costs little beside reading it
+BLOCK_BYTES = 1 << 22  # long enough that joining a block costs little beside reading it
 BLOCK_ROWS = 1 << 16
 BOM = b"\xef\xbb\xbf"
 

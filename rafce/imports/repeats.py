@@ -4,6 +4,8 @@ from collections.abc import Iterator
 
 import numpy as np
 import numpy.typing as npt
+import pyarrow as pa
+from pandas.util import hash_array
 
 from rafce.imports.faults import Faults
 from rafce.imports.files import Places
@@ -12,7 +14,13 @@ from rafce.imports.spool import Spool
 # N rows
 IntArray = npt.NDArray[np.int64]
 
-BUCKET_ROWS = 1 << 22
+HASH = "image_hash"
+BUCKET_ROWS = 1 << 21
+
+
+def hash_names(image: pa.Array) -> npt.NDArray[np.uint64]:
+    """A number of 64 bits for each name, the same in every run; spooled beside the names as `HASH`."""
+    return hash_array(image.to_numpy(zero_copy_only=False), categorize=False)
 
 
 def check_repeats(spool: Spool, places: Places) -> None:
@@ -30,11 +38,9 @@ def check_repeats(spool: Spool, places: Places) -> None:
 
 def _suspects(spool: Spool, bucket: int, n_buckets: int) -> list[int]:
     """Rows of a bucket whose name has the hash of another; the same names always fall into the same bucket."""
-    from pandas.util import hash_array
-
     hashes, rows, start = [], [], 0
-    for batch in spool.read(["image"]):
-        hash_N = hash_array(batch.column(0).to_numpy(zero_copy_only=False), categorize=False)
+    for batch in spool.read([HASH]):
+        hash_N = batch.column(0).to_numpy()
         inside_N = np.flatnonzero(hash_N % np.uint64(n_buckets) == bucket)
         hashes.append(hash_N[inside_N])
         rows.append(start + inside_N)

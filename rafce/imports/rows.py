@@ -14,6 +14,7 @@ from rafce.imports.faults import BlockFaults, Faults
 from rafce.imports.files import Block, Places
 from rafce.imports.options import ImportOptions
 from rafce.imports.plan import EMOTION, FILE_STEM, PARTITION, Layout, Plan
+from rafce.imports.repeats import HASH, hash_names
 from rafce.imports.source import listed
 from rafce.imports.values import au_states, image_names, numbers, texts, whole_numbers
 from rafce.schema import PARTITIONS, au_column
@@ -62,13 +63,10 @@ class Reader:
 
     def schema(self) -> pa.Schema:
         """The columns of the rows: emotion and group by their number, the AUs with null for unknown."""
-        labels = {"image": pa.string(), "emotion": pa.int32(), "group": pa.int32(), "partition": pa.int8()}
-        kept = {
-            name: kind
-            for name, kind in labels.items()
-            if name in ("image", "emotion") or name in self.plan.roles
-        }
-        return pa.schema({**kept, **{au_column(au): pa.bool_() for au in self.plan.aus}})
+        always = {"image": pa.string(), HASH: pa.uint64(), EMOTION: pa.int32()}
+        others = {"group": pa.int32(), PARTITION: pa.int8()}
+        known = {role: kind for role, kind in others.items() if role in self.plan.roles}
+        return pa.schema({**always, **known, **{au_column(au): pa.bool_() for au in self.plan.aus}})
 
     def rows(self, block: Block, layout: Layout) -> pa.RecordBatch:
         """A block as rows of this schema; what is wrong in it goes to the faults."""
@@ -77,6 +75,7 @@ class Reader:
         told = {} if self.plan.emotions is None else _told(self.plan.emotions, block, layout, found)
         labels = {**told, **cells}
         columns: dict[str, Any] = {"image": _images(cells, told, block, layout, found)}
+        columns[HASH] = hash_names(columns["image"])
         columns["emotion"] = self.emotions.number(_required(labels, EMOTION, found))
         if "group" in labels:
             columns["group"] = self.groups.number(_required(labels, "group", found))
@@ -195,7 +194,7 @@ def _other_images(
     found: BlockFaults,
 ) -> pa.Array:
     if "image" in told:
-        return image_names(told["image"])
+        return image_names(texts(told["image"]))
     stem = _stems(block, layout)
     if "frame" not in cells:
         return pc.binary_join_element_wise(stem, ".jpg", "")

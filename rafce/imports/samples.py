@@ -1,6 +1,6 @@
 """The samples of a dataset folder from spooled rows: partitions, ids, masks, one file or a folder of parts."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -26,7 +26,7 @@ from rafce.taxonomy import BASIC_EMOTIONS, COMPOUND_EMOTIONS
 BoolArray = npt.NDArray[np.bool_]
 IntArray = npt.NDArray[np.int64]
 
-ONE_FILE_ROWS = 1 << 22  # above that not all rows are in memory at a time
+ONE_FILE_ROWS = 1 << 21  # above that not all rows are in memory at a time
 PART_ROWS = 1 << 20
 KNOWN_ORDERS = (COMPOUND_EMOTIONS, (*BASIC_EMOTIONS, "neutral"))
 SOURCE = "given"
@@ -124,9 +124,15 @@ def _table(rows: pa.Table, start: int, labels: Labels, words: Vocabulary, groups
     if labels.group_N is not None:
         columns["group"] = pa.array(groups, pa.string()).take(pa.array(labels.group_N[here]))
     if len(words.aus) <= MAX_MASK_AUS:
-        states = [rows[au_column(au)] for au in words.aus]
-        columns["au_mask"] = au_mask(
-            np.stack([np.asarray(state.fill_null(False)) for state in states], axis=1)
-        )
-        columns["au_known"] = au_mask(np.stack([np.asarray(state.is_valid()) for state in states], axis=1))
+        states = rows.select([au_column(au) for au in words.aus])
+        columns["au_mask"] = _mask(states, lambda state: state.fill_null(False))
+        columns["au_known"] = _mask(states, lambda state: state.is_valid())
     return pa.table(columns)
+
+
+def _mask(states: pa.Table, bit: Callable[[pa.Array], pa.Array]) -> npt.NDArray[np.uint32]:
+    """A bit of each AU, made batch by batch: outside of Arrow a bit takes a byte and more."""
+    batches = states.to_batches(max_chunksize=1 << 16)
+    return np.concatenate(
+        [au_mask(np.stack([bit(state) for state in batch.columns], axis=1)) for batch in batches]
+    )
