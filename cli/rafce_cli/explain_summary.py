@@ -42,19 +42,16 @@ def share_table(look: Json, means: list[Json]) -> Table:
     title = f"{escape(look['run'])}: maps of {look['layer']}, {look['side']} × {look['side']}"
     table = Table(title=title, title_justify="left", box=SIMPLE_HEAD)
     table.add_column("regions", no_wrap=True)
-    for name in ("n", "inside", *LESS.values()):
-        table.add_column(name, justify="right", no_wrap=True)
     of_run = [row for row in means if row["run"] == look["run"]]
+    is_grouped = any(row["groups"] is not None for row in of_run)
+    for name in ("n", *(["groups"] if is_grouped else []), "inside", *LESS.values()):
+        table.add_column(name, justify="right", no_wrap=True)
     for regions in dict.fromkeys(row["regions"] for row in of_run):
         found = {row["measure"]: row for row in of_run if row["regions"] == regions}
         inside, less = found["inside"], [signed(found[name]) for name in LESS]
-        table.add_row(regions, images(inside), percent(inside["value"], 1), *less)
+        counts = [f"{inside['n']:,}", *([f"{inside['groups']:,}"] if is_grouped else [])]
+        table.add_row(regions, *counts, percent(inside["value"], 1), *less)
     return table
-
-
-def images(row: Json) -> str:
-    """How many images a mean is over, and of how many groups."""
-    return f"{row['n']:,}" + ("" if row["groups"] is None else f" in {row['groups']:,} groups")
 
 
 def difference_lines(means: list[Json], runs: list[str]) -> list[str]:

@@ -8,6 +8,7 @@ import rafce
 from rafce_reports import comparison_grids as grids
 from rafce_reports.comparison import Comparison
 from rafce_reports.comparison_runs import System, common_options
+from rafce_reports.comparison_tables import is_of_the_paper
 from rafce_reports.comparison_text import MEASURES, Printed
 from rafce_reports.figure5 import learned_weights
 from rafce_reports.page import Grid, KeyFigure, Page, Section, render_page
@@ -43,9 +44,10 @@ def comparison_page(comparison: Comparison, table2: Printed, table3: Printed, pi
 def lede(comparison: Comparison) -> str:
     """What the page is about, in two sentences."""
     names = dict.fromkeys(system.method for system in comparison.systems)
+    beside = ", with the paper's figures beside them" if is_of_the_paper(comparison.systems) else ""
     return (
-        f"{len(comparison.systems)} systems ({', '.join(names)}) on the same {test_images(comparison)}, "
-        "with the paper's figures beside them. Every difference is tested, and called noise where it is no more."
+        f"{len(comparison.systems)} systems ({', '.join(names)}) on the same {test_images(comparison)}{beside}. Every "
+        "difference is tested, and called noise where it is no more."
     )
 
 
@@ -98,6 +100,7 @@ def context(comparison: Comparison) -> dict[str, Any]:
         "signed": grids.signed,
         "interval": grids.interval,
         "is_grouped": systems[0].is_grouped,
+        "is_of_the_paper": is_of_the_paper(systems),
         "n_seeds": sorted({len(system.seeds) for system in systems}),
         "learning": [system.name for system in systems if learned_weights(system)],
         "majority": systems[0].runs[0].metrics["majority"],

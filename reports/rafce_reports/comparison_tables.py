@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+import numpy as np
 import pandas as pd
 
 from rafce.reference import paper_table2, paper_table3
@@ -18,21 +19,25 @@ def table2(systems: Sequence[System]) -> pd.DataFrame:
 
     A row a figure: source, system, method, statistics, alignment, measure, emotion (recall only), support (test
     images), seeds, percent (the mean over seeds), sd (over seeds; null for one), ci_low and ci_high (95 % over test
-    images: the limits of single runs, averaged over seeds). The paper's have no support, seeds, sd or interval.
+    images: the limits of single runs, averaged over seeds). The paper's have no support, seeds, sd or interval. Where
+    images come in groups, intervals are over these, and `groups` says of how many the test images are.
     """
     emotions = systems[0].runs[0].words.emotions
     ours = [row for system in systems for row in _system_rows(system, emotions)]
-    table = pd.DataFrame([*ours, *_paper_rows(emotions)])
-    return table.astype({"support": "Int64", "seeds": "Int64"})
+    paper = _paper_rows(emotions) if is_of_the_paper(systems) else []
+    table = pd.DataFrame([*ours, *paper]).astype({"support": "Int64", "groups": "Int64", "seeds": "Int64"})
+    return table if systems[0].is_grouped else table.drop(columns="groups")
 
 
 def table3(systems: Sequence[System]) -> pd.DataFrame:
     """Statistics × method, those without statistics first: accuracy, uar and AU macro-F1, the paper's beside.
 
-    A row a figure, columns as in `table2` and `paper`, the paper's percentage. "MAL" is the better of mal and mal2 on
-    validation, mean over seeds. The paper's STL and MTL stand in its Table 2; it prints no AU macro-F1.
+    A row a figure, columns as in `table2` and `paper`, the paper's percentage, where the emotions are its own. "MAL" is
+    the better of mal and mal2 on validation, mean over seeds. The paper's STL and MTL stand in its Table 2; it prints
+    no AU macro-F1.
     """
-    paper = _paper_percents()
+    paper = _paper_percents() if is_of_the_paper(systems) else {}
+    groups = {"groups": n_groups(systems[0])} if systems[0].is_grouped else {}
     rows = []
     for label, system in _table3_rows(systems):
         for measure in WITH_AUS:
@@ -40,9 +45,27 @@ def table3(systems: Sequence[System]) -> pd.DataFrame:
             percent = paper.get((label.upper(), system.statistics, measure)) if known else None
             figures = summary(system.estimates(measure))
             rows.append(
-                {**_identity(system), "label": label, "measure": measure, **figures, "paper": percent}
+                {
+                    **_identity(system),
+                    "label": label,
+                    "measure": measure,
+                    **groups,
+                    **figures,
+                    "paper": percent,
+                }
             )
     return pd.DataFrame(rows).astype({"seeds": "Int64", "paper": "float64"})
+
+
+def n_groups(system: System, emotion: str | None = None) -> int:
+    """Of how many groups the test images are, or those of an emotion; each image counts where there are no groups."""
+    of_N = system.runs[0].predictions["emotion"].to_numpy()
+    return len(np.unique(system.unit_N if emotion is None else system.unit_N[of_N == emotion]))
+
+
+def is_of_the_paper(systems: Sequence[System]) -> bool:
+    """Whether the emotions are the paper's fourteen, so that its figures can stand beside."""
+    return set(systems[0].runs[0].words.emotions) == set(paper_table2()["emotion"].dropna())
 
 
 def better_mal(systems: Sequence[System]) -> System | None:
@@ -79,18 +102,18 @@ def _system_rows(system: System, emotions: Sequence[str]) -> list[dict[str, obje
         found = [run.test["emotions"][position] for run in system.runs]
         recalls = pd.DataFrame([row["recall"] for row in found], dtype="float64")
         place = {"measure": RECALL, "emotion": emotion, "support": found[0]["support"]}
+        place["groups"] = n_groups(system, emotion)
         rows.append({**identity, **place, **summary(recalls)})
     for measure in OVERALL:
         place = {"measure": measure, "emotion": None, "support": system.runs[0].test["n"]}
+        place["groups"] = n_groups(system)
         rows.append({**identity, **place, **summary(system.estimates(measure))})
     return rows
 
 
 def _paper_rows(emotions: Sequence[str]) -> list[dict[str, object]]:
-    """The paper's rows in the order of the emotions; none where these are not its fourteen."""
+    """The paper's rows in the order of the emotions."""
     table = paper_table2()
-    if set(table["emotion"].dropna()) != set(emotions):
-        return []
     order = {emotion: position for position, emotion in enumerate(emotions)}
     rows = table.sort_values("emotion", key=lambda column: column.map(order), kind="stable")  # null last
     by_method = [rows[rows["method"] == method] for method in table["method"].unique()]

@@ -16,8 +16,8 @@ BLOCK = 5
 """Columns of the first group that fit beside each other on a page of a paper in two columns."""
 
 OVER_SEEDS = (
-    "In percent: mean ± standard deviation over seeds; below it, or in brackets, the 95 % interval over test images "
-    "(of single runs, its limits averaged over seeds)."
+    "In percent: mean ± standard deviation over seeds; below it, or in brackets, the 95 % interval over {} (of single "
+    "runs, its limits averaged over seeds)."
 )
 
 
@@ -60,7 +60,7 @@ def printed_table2(table: pd.DataFrame) -> Printed:
     columns = list(dict.fromkeys(zip(table["source"], table["system"], strict=True)))
     rows = [
         PrintedRow(
-            (str(emotion) if measure == RECALL else MEASURES[str(measure)], f"{part['support'].max():,}"),
+            (str(emotion) if measure == RECALL else MEASURES[str(measure)], _counted(part)),
             tuple(_cells(part, columns)),
             is_apart=measure == "accuracy",
         )
@@ -70,10 +70,9 @@ def printed_table2(table: pd.DataFrame) -> Printed:
         Group(source, tuple(system for _, system in members))
         for source, members in groupby(columns, key=lambda column: column[0])
     ]
-    n = table["support"].max()
     caption = (
-        f"Recall per emotion, accuracy, and UAR, the mean recall over emotions (the paper's “Diag.”), on {n:,} test "
-        f"images; n: test images. {OVER_SEEDS}"
+        f"Recall per emotion, accuracy, and UAR, the mean recall over emotions (the paper's “Diag.”); n: test images. "
+        f"{_over_seeds(table)}"
     )
     if len(groups) > 1:
         caption += (
@@ -88,22 +87,27 @@ def printed_table3(table: pd.DataFrame) -> Printed:
     """Systems in blocks by statistics; for each measure this comparison's figure and, where it has one, the paper's."""
     parts = [part for _, part in table.groupby("system", sort=False)]
     statistics = [str(part["statistics"].fillna("none").iloc[0]) for part in parts]
+    with_paper = set(table["measure"][table["paper"].notna()])
     rows = [
         PrintedRow(
             (source, _label(part), str(part["seeds"].iloc[0])),
-            tuple(cell for row in part.to_dict("records") for cell in _with_paper(row)),
+            tuple(cell for row in part.to_dict("records") for cell in _beside(row, with_paper)),
             is_apart=position > 0 and source != statistics[position - 1],
         )
         for position, (source, part) in enumerate(zip(statistics, parts, strict=True))
     ]
     groups = tuple(
-        Group(MEASURES[measure], (OURS, PAPER) if _has_paper(measure) else (OURS,)) for measure in WITH_AUS
+        Group(MEASURES[measure], (OURS, PAPER) if measure in with_paper else (OURS,)) for measure in WITH_AUS
     )
     caption = (
-        f"Statistics and methods; “none”: the method uses none. {OVER_SEEDS} MAL is the better of mal and mal2 on "
-        "validation. The paper's figures are as Li et al. 2023 print them for RAF-CE (MAL, AM and MML in their Table "
-        "3, STL and MTL in their Table 2)."
+        f"Statistics and methods; “none”: the method uses none. {_over_seeds(table)} MAL is the better of mal and mal2 "
+        "on validation."
     )
+    if with_paper:
+        caption += (
+            " The paper's figures are as Li et al. 2023 print them for RAF-CE (MAL, AM and MML in their Table 3, STL "
+            "and MTL in their Table 2)."
+        )
     stubs = (Column("statistics"), Column("system"), Column("seeds", "number"))
     return Printed("table3", "Table 3", caption, stubs, groups, tuple(rows))
 
@@ -188,14 +192,20 @@ def _cells(part: pd.DataFrame, columns: Sequence[tuple[str, str]]) -> Iterator[C
     return (_cell(rows[column]) for column in columns)
 
 
-def _with_paper(row: dict[Any, Any]) -> Iterator[Cell]:
+def _beside(row: dict[Any, Any], with_paper: set[str]) -> Iterator[Cell]:
     yield _cell(row)
-    if _has_paper(row["measure"]):
+    if row["measure"] in with_paper:
         yield Cell(_decimal(row["paper"], 2))
 
 
-def _has_paper(measure: str) -> bool:
-    return measure != "au_macro_f1"
+def _counted(part: pd.DataFrame) -> str:
+    """The test images of a figure, and of how many groups they are, if they come in groups."""
+    groups = f" in {part['groups'].max():,} groups" if "groups" in part else ""
+    return f"{part['support'].max():,}{groups}"
+
+
+def _over_seeds(table: pd.DataFrame) -> str:
+    return OVER_SEEDS.format("groups of test images" if "groups" in table else "test images")
 
 
 def _cell(row: dict[Any, Any]) -> Cell:

@@ -19,7 +19,7 @@ from rafce.schema import au_column, emotion_slug, metadata
 from rafce_reports.comparison import compare_runs
 from rafce_reports.comparison_report import check_place, write_comparison
 from rafce_reports.comparison_runs import read_systems
-from rafce_reports.comparison_text import printed_table2
+from rafce_reports.comparison_text import printed_table2, printed_table3
 from rafce_reports.figure5 import curve, learned_weights
 from rafce_reports.runs import read_run
 from rafce_train.metrics import au_metrics, emotion_metrics, majority_baseline
@@ -215,9 +215,18 @@ def test_one_seed_has_no_spread(runs):
 
 def test_other_emotions_have_no_column_of_the_paper(other_dataset, tmp_path):
     folders = [write_run(tmp_path / method, other_dataset, method) for method in ("stl", "mtl")]
-    table = printed_table2(compare_runs(folders).table2)
+    comparison = compare_runs(folders)
+    table = printed_table2(comparison.table2)
     assert [group.title for group in table.groups] == ["this comparison"]
     assert "paper's columns" not in table.caption
+    assert comparison.table3["paper"].isna().all()
+    table = printed_table3(comparison.table3)
+    assert {group.columns for group in table.groups} == {("this comparison",)}
+    assert "Li et al." not in table.caption
+    write_comparison(comparison, tmp_path / "out")
+    page = (tmp_path / "out/comparison.html").read_text()
+    assert "paper's figures" not in page
+    assert "CVPR Workshops" not in page
 
 
 # --- tests ---
@@ -356,6 +365,19 @@ def test_the_page_says_that_groups_are_drawn(in_groups, tmp_path):
     assert "test images of 23 groups" in page
     assert "cluster-robust, 95 %, bootstrap over groups" in " ".join(page.split())
     assert "Wilson" not in page
+
+
+def test_tables_count_the_groups_beside_the_images(in_groups):
+    comparison = compare_runs(in_groups(lambda n: f"video {n % 23}"))
+    predictions = comparison.systems[0].runs[0].predictions
+    ours = rows(comparison.table2, source="this comparison", system=comparison.systems[0].name)
+    for row in ours.to_dict("records"):
+        of = predictions if pd.isna(row["emotion"]) else predictions[predictions["emotion"] == row["emotion"]]
+        assert (row["support"], row["groups"]) == (len(of), of["group"].nunique())
+    assert (comparison.table3["groups"] == 23).all()
+    table = printed_table2(comparison.table2)
+    assert table.rows[-1].stubs == ("UAR", f"{len(predictions):,} in 23 groups")
+    assert "interval over groups of test images" in table.caption
 
 
 def test_runs_whose_test_images_come_in_other_groups_are_not_compared(runs, in_groups):
