@@ -4,6 +4,7 @@ import statistics
 import tempfile
 import time
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -17,7 +18,8 @@ from rafce_train.augment import NORMALIZATIONS, batch_images, draw_jitter
 from rafce_train.cache import cached_images
 from rafce_train.sampling import SAMPLERS, batches
 
-N_IMAGES, SIDE, SIZE, BATCH, THREADS, N_STEPS = 2000, 100, 112, 16, 2, 7
+N_IMAGES, SIDE, SIZE, BATCH, THREADS, N_STEPS, N_EPOCHS = 2000, 100, 112, 16, 2, 7, 3
+WORKERS = (0, THREADS)
 
 
 def write_images(folder: Path) -> list[Path]:
@@ -74,6 +76,12 @@ def image_folder_epoch(root: Path, workers: int) -> None:
         pass
 
 
+def in_turn(*epochs: Callable[[], None]) -> list[float]:
+    """Median seconds of each, the ways taking turns."""
+    turns = [[seconds(epoch) for epoch in epochs] for _ in range(N_EPOCHS)]
+    return [statistics.median(column) for column in zip(*turns, strict=True)]
+
+
 def step_seconds() -> float:
     """One single-task training step of ResNet-34, median."""
     net = models.resnet34(num_classes=14)
@@ -89,7 +97,7 @@ def step_seconds() -> float:
 
 
 def main() -> None:
-    """Print a line a figure."""
+    """Print a row a figure."""
     torch.set_num_threads(THREADS)
     with tempfile.TemporaryDirectory() as name:
         root, folder = Path(name) / "root", Path(name) / "cache"
@@ -97,14 +105,18 @@ def main() -> None:
         paths = write_images(root / "faces")
         build = seconds(cached_images, paths, SIZE, folder, "error", lambda *_: None)
         images_NHW3 = cached_images(paths, SIZE, folder, "error", lambda *_: None).images_NHW3
-        ours = statistics.median(seconds(cached_epoch, images_NHW3, epoch) for epoch in range(3))
-        theirs = {workers: seconds(image_folder_epoch, root, workers) for workers in (0, THREADS)}
-    share = ours / (N_IMAGES // BATCH) / step_seconds()
-    print(f"{N_IMAGES:,} JPEGs into the cache, once      {build:7.2f} s     {N_IMAGES / build:.0f} images/s")
-    print(f"epoch from the cache, augmented      {ours:7.2f} s")
-    for workers, wall in theirs.items():
-        print(f"epoch by ImageFolder, {workers} workers      {wall:7.2f} s     {wall / ours:.1f} × the cache")
-    print(f"data over one ResNet-34 step         {100 * share:7.2f} %     (under 3)")
+        ours, *theirs = in_turn(
+            partial(cached_epoch, images_NHW3, 0),
+            *(partial(image_folder_epoch, root, workers) for workers in WORKERS),
+        )
+    step = step_seconds()
+    print(f"| {N_IMAGES:,} JPEGs to augmented batches of {BATCH} at {SIZE} px | s an epoch | × rafce-train |")
+    print("| --- | ---: | ---: |")
+    print(f"| rafce-train, from its cache | {ours:.2f} | 1.0 |")
+    for workers, wall in zip(WORKERS, theirs, strict=True):
+        print(f"| ImageFolder and DataLoader, {workers} workers | {wall:.2f} | {wall / ours:.1f} |")
+    print(f"\n- The cache is made once, in {build:.2f} s: {N_IMAGES / build:.0f} images/s.")
+    print(f"- Data over one ResNet-34 step: {100 * ours / (N_IMAGES // BATCH) / step:.2f} % (under 3 %).")
 
 
 if __name__ == "__main__":

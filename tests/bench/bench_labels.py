@@ -47,17 +47,19 @@ def parse_seconds(folder: Path) -> float:
 
 
 def main() -> None:
-    """Print a line a figure."""
+    """Print a row a figure."""
+    print("| starting, reading, building, analyzing | | target |")
+    print("| --- | ---: | --- |")
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         write_release(generate(N_IMAGES, seed=0), folder / "look-alike")
         build = [RAFCE, "build", "--raf-ml", "look-alike/RAF-ML", "--raf-au", "look-alike/RAF-AU"]
-        print(f"rafce --help / import click          {startup_ratio(folder):6.2f} ×   (at most 1.5)")
-        print(f"parse {N_LINES:,} RAF-AU lines        {parse_seconds(folder):6.2f} s CPU (under 3)")
+        print(f"| time of `rafce --help` / `import click` | {startup_ratio(folder):.2f} | at most 1.5 |")
+        print(f"| parsing {N_LINES:,} RAF-AU lines | {parse_seconds(folder):.2f} s CPU | under 3 s |")
         wall, cpu = timed(build, folder)
-        print(f"build, {N_IMAGES:,} images                {cpu:6.2f} s CPU (under 1.5)")
+        print(f"| `rafce build`, {N_IMAGES:,} images | {cpu:.2f} s CPU | under 1.5 s |")
         analyze_wall, _ = timed([RAFCE, "analyze"], folder)
-        print(f"build and analyze with all figures   {wall + analyze_wall:6.2f} s     (under 15)")
+        print(f"| build and analyze, all figures | {wall + analyze_wall:.1f} s | under 15 s |")
 
 
 if __name__ == "__main__":
