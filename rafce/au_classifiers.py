@@ -8,7 +8,8 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from rafce.intervals import wilson
+from rafce.grouped import GroupSums, Tables, sums_by_group
+from rafce.intervals import Ratios, grouped_ratio_interval, resample_groups, wilson
 from rafce.parts import Chunk, Grid, au_tables
 from rafce.schema import CATEGORIES
 from rafce.statistics import Counts, category_index, frequency
@@ -43,6 +44,26 @@ class Outcome(NamedTuple):
     ties_G: IntArray
 
 
+class OutcomeByGroup(NamedTuple):
+    """`Outcome` of each group of test images (a video, a subject), U of them; ties of all."""
+
+    n_UE: IntArray
+    correct_UGE: IntArray
+    ties_G: IntArray
+
+    def total(self) -> Outcome:
+        """Of all images."""
+        return Outcome(self.n_UE.sum(0), self.correct_UGE.sum(0), self.ties_G)
+
+
+class Bounds(NamedTuple):
+    """95 % intervals, low and high, of a classifier's recall per emotion, accuracy and UAR."""
+
+    recall_2E: FloatArray
+    accuracy_2: FloatArray
+    uar_2: FloatArray
+
+
 class Trial(NamedTuple):
     """The outcome on the test images: a row a classifier, and a row per classifier and emotion."""
 
@@ -53,13 +74,20 @@ class Trial(NamedTuple):
 def outcome_on(known: Fitted, test: Images) -> Outcome:
     """What all of CLASSIFIERS make of test images: each names the most probable emotion, the lowest id on ties."""
     n_emotions = len(known.n_E)
-    scores = [score(known, test) for score in CLASSIFIERS.values()]
-    right = [test.emotion_N[scores_NE.argmax(1) == test.emotion_N] for scores_NE in scores]
+    right_NG, tied_NG = _answers(known, test)
     return Outcome(
         np.bincount(test.emotion_N, minlength=n_emotions),
-        np.stack([np.bincount(emotion_N, minlength=n_emotions) for emotion_N in right]),
-        np.array([_n_ties(scores_NE) for scores_NE in scores]),
+        np.stack([np.bincount(test.emotion_N[right_N], minlength=n_emotions) for right_N in right_NG.T]),
+        tied_NG.sum(0),
     )
+
+
+def _answers(known: Fitted, test: Images) -> tuple[BoolArray, BoolArray]:
+    """Which images each classifier names right, and in which it finds a tie, both of shape (N, G)."""
+    scores = [score(known, test) for score in CLASSIFIERS.values()]
+    right = [scores_NE.argmax(1) == test.emotion_N for scores_NE in scores]
+    tied = [(scores_NE == scores_NE.max(1, keepdims=True)).sum(1) > 1 for scores_NE in scores]
+    return np.stack(right, axis=1), np.stack(tied, axis=1)
 
 
 def outcome_kernel(known: Fitted, partition: str) -> Kernel[Outcome]:
@@ -68,17 +96,50 @@ def outcome_kernel(known: Fitted, partition: str) -> Kernel[Outcome]:
 
 
 def _count_outcomes(known: Fitted, partition: str, chunks: Iterable[Chunk], grid: Grid) -> Outcome:
-    _, n_emotions, n_aus = grid.shape
-    nothing = np.zeros((0, n_aus), np.bool_)
+    nothing = np.zeros((0, grid.shape[-1]), np.bool_)
     total = outcome_on(known, Images(np.zeros(0, np.int64), nothing, nothing))
     for chunk in chunks:
-        inside_N = chunk.class_N // n_emotions == grid.partitions.index(partition)
-        tables = (table_NA[inside_N] for table_NA in au_tables(chunk, n_aus))
-        total = add(total, outcome_on(known, Images(chunk.class_N[inside_N] % n_emotions, *tables)))
+        total = add(total, outcome_on(known, _images(chunk, grid, partition)[1]))
     return total
 
 
-def trial_of(known: Fitted, outcome: Outcome, emotions: Sequence[str]) -> Trial:
+def _images(chunk: Chunk, grid: Grid, partition: str) -> tuple[BoolArray, Images]:
+    """Which rows lie in a partition, and their images."""
+    _, n_emotions, n_aus = grid.shape
+    inside_N = chunk.class_N // n_emotions == grid.partitions.index(partition)
+    tables = (table_NA[inside_N] for table_NA in au_tables(chunk, n_aus))
+    return inside_N, Images(chunk.class_N[inside_N] % n_emotions, *tables)
+
+
+def outcome_by_group_kernel(known: Fitted, partition: str) -> Kernel[GroupSums]:
+    """A kernel for `rafce.streaming` over a grouped grid: what `outcome_by_group` wants."""
+    return partial(_count_outcomes_by_group, known, partition)
+
+
+def _count_outcomes_by_group(known: Fitted, partition: str, chunks: Iterable[Chunk], grid: Grid) -> GroupSums:
+    tables = Tables()
+    for chunk in chunks:
+        assert chunk.group_N is not None
+        inside_N, images = _images(chunk, grid, partition)
+        right_NG, tied_NG = _answers(known, images)
+        image_N1 = np.ones((len(right_NG), 1), np.float32)
+        counts_NX = np.concatenate([image_N1, right_NG, tied_NG], axis=1)
+        tables.put_all(
+            sums_by_group(chunk.group_N.filter(inside_N), chunk.class_N[inside_N], counts_NX, grid)
+        )
+    return GroupSums(tables)
+
+
+def outcome_by_group(sums: GroupSums) -> OutcomeByGroup:
+    """The sums of `outcome_by_group_kernel` as arrays, groups by name."""
+    counts_UEX = np.stack([sums.tables[key] for key in sorted(sums.tables)])
+    n_UE1, correct_UEG, ties_UEG = np.split(counts_UEX, [1, 1 + len(CLASSIFIERS)], axis=2)
+    return OutcomeByGroup(n_UE1[..., 0], correct_UEG.swapaxes(1, 2), ties_UEG.sum((0, 1)))
+
+
+def trial_of(
+    known: Fitted, outcome: Outcome, emotions: Sequence[str], groups: OutcomeByGroup | None = None
+) -> Trial:
     """An outcome as tables.
 
     `summary`: classifier, n_fit, n (test images), correct, accuracy with Wilson's 95 % interval, uar with interval,
@@ -86,18 +147,22 @@ def trial_of(known: Fitted, outcome: Outcome, emotions: Sequence[str]) -> Trial:
     answer is the order of the ids). UAR is the mean recall over the emotions that have test images, the paper's
     "Diag."; its interval combines the recalls' Wilson intervals (Zou & Donner 2008), which stays honest where a
     recall of a few images is 0 or 1. `recall`: classifier, emotion, n, correct, recall with Wilson's interval.
-    NaN where n is 0.
+    NaN where n is 0. With `groups` all intervals are of the bootstrap over groups, and `n_groups` beside n.
     """
-    recall = [
-        _recall(name, correct_E, outcome.n_E, emotions)
-        for name, correct_E in zip(CLASSIFIERS, outcome.correct_GE, strict=True)
-    ]
-    rows = [
-        {**_summary(name, table), "ties": ties}
-        for name, table, ties in zip(CLASSIFIERS, recall, outcome.ties_G.tolist(), strict=True)
-    ]
-    summary = pd.DataFrame(rows).assign(n_fit=known.n_E.sum())
-    return Trial(summary[SUMMARY_COLUMNS], pd.concat(recall, ignore_index=True))
+    recalls, rows = [], []
+    for i, (name, correct_E) in enumerate(zip(CLASSIFIERS, outcome.correct_GE, strict=True)):
+        if groups is None:
+            bounds = _bounds_over_images(correct_E, outcome.n_E)
+        else:
+            bounds = _bounds_over_groups(Ratios(groups.correct_UGE[:, i], groups.n_UE))
+        recalls.append(_recall(name, correct_E, outcome.n_E, emotions, bounds))
+        rows.append({**_summary(name, recalls[-1], bounds), "ties": int(outcome.ties_G[i])})
+    summary = pd.DataFrame(rows).assign(n_fit=known.n_E.sum())[SUMMARY_COLUMNS]
+    trial = Trial(summary, pd.concat(recalls, ignore_index=True))
+    if groups is not None:
+        trial.summary.insert(3, "n_groups", len(groups.n_UE))
+        trial.recall.insert(3, "n_groups", np.tile(np.count_nonzero(groups.n_UE, axis=0), len(CLASSIFIERS)))
+    return trial
 
 
 def equation_7(known: Fitted, test: Images) -> FloatArray:
@@ -157,35 +222,54 @@ def _weighed(table_NA: BoolArray, weight_EA: FloatArray) -> FloatArray:
     return weighed_NE
 
 
-def _n_ties(scores_NE: FloatArray) -> int:
-    """How many images have a best emotion that is not the only best."""
-    best_N = scores_NE.max(1, keepdims=True)
-    return int(((scores_NE == best_N).sum(1) > 1).sum())
-
-
-def _recall(name: str, correct_E: IntArray, n_E: IntArray, emotions: Sequence[str]) -> pd.DataFrame:
-    low, high = wilson(correct_E, n_E)
-    rate = np.divide(correct_E, n_E, out=np.full(len(emotions), np.nan), where=n_E > 0)
-    table = {"classifier": name, "emotion": emotions, "n": n_E, "correct": correct_E, "recall": rate}
+def _recall(
+    name: str, correct_E: IntArray, n_E: IntArray, emotions: Sequence[str], bounds: Bounds
+) -> pd.DataFrame:
+    low, high = bounds.recall_2E
+    table = {
+        "classifier": name,
+        "emotion": emotions,
+        "n": n_E,
+        "correct": correct_E,
+        "recall": _rate(correct_E, n_E),
+    }
     return pd.DataFrame({**table, "ci_low": low, "ci_high": high})
 
 
-def _summary(name: str, recall: pd.DataFrame) -> dict[str, object]:
+def _rate(correct: IntArray | FloatArray, n: IntArray | FloatArray) -> FloatArray:
+    rate: FloatArray = np.divide(correct, n, out=np.full(n.shape, np.nan), where=n > 0)
+    return rate
+
+
+def _bounds_over_images(correct_E: IntArray, n_E: IntArray) -> Bounds:
+    recall_2E = np.stack(wilson(correct_E, n_E))
+    rates_R3 = np.stack([_rate(correct_E, n_E), *recall_2E], axis=1)[n_E > 0]
+    accuracy_2 = np.stack(wilson(correct_E.sum(), n_E.sum()))
+    return Bounds(recall_2E, accuracy_2, np.array(mean_with_interval(rates_R3)[1:]))
+
+
+def _bounds_over_groups(correct_UE: Ratios) -> Bounds:
+    """In a draw that misses an emotion its recall is that of all groups; none of fewer than two groups."""
+    recall_2E = np.stack(grouped_ratio_interval(*correct_UE))
+    accuracy_2 = np.stack(grouped_ratio_interval(*(table_UE.sum(1) for table_UE in correct_UE)))
+    whole_E, drawn_RE = _rate(*(table.sum(0) for table in correct_UE)), _rate(*resample_groups(correct_UE))
+    uar_R = np.where(np.isnan(drawn_RE), whole_E, drawn_RE)[:, ~np.isnan(whole_E)].mean(1)
+    uar_2 = np.quantile(uar_R, (0.025, 0.975)) if len(correct_UE.numerator) > 1 else np.full(2, np.nan)
+    return Bounds(recall_2E, accuracy_2, uar_2)
+
+
+def _summary(name: str, recall: pd.DataFrame, bounds: Bounds) -> dict[str, object]:
     n, correct = int(recall["n"].sum()), int(recall["correct"].sum())
-    low, high = wilson(correct, n)
-    uar, uar_low, uar_high = mean_with_interval(
-        recall[recall["n"] > 0][["recall", "ci_low", "ci_high"]].to_numpy()
-    )
     return {
         "classifier": name,
         "n": n,
         "correct": correct,
         "accuracy": correct / n if n else np.nan,
-        "accuracy_low": float(low),
-        "accuracy_high": float(high),
-        "uar": uar,
-        "uar_low": uar_low,
-        "uar_high": uar_high,
+        "accuracy_low": float(bounds.accuracy_2[0]),
+        "accuracy_high": float(bounds.accuracy_2[1]),
+        "uar": float(recall["recall"].mean()),
+        "uar_low": float(bounds.uar_2[0]),
+        "uar_high": float(bounds.uar_2[1]),
         "n_emotions": int((recall["n"] > 0).sum()),
     }
 

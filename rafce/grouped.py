@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
+import pyarrow as pa
 from scipy.sparse import csc_array
 
 from rafce.errors import DatasetError, raise_all
@@ -21,7 +22,6 @@ from rafce.streaming import Progress, count_here
 
 # G groups, R draws of them, P partitions, E emotions, A action units, C categories, N rows of a chunk, K groups in it,
 # L pairs of group and emotion in it; X = 1 + 2 · A: image, known AUs, active AUs
-BoolArray = npt.NDArray[np.bool_]
 IntArray = npt.NDArray[np.int64]
 FloatArray = npt.NDArray[np.floating[Any]]
 Key = tuple[int, str]  # partition id and group
@@ -46,6 +46,11 @@ class GroupTally(NamedTuple):
         """The images of all of them."""
         return Counts(self.known_GEA.sum(0), self.active_GEA.sum(0))
 
+    def n_groups_E(self) -> IntArray:
+        """How many groups have an image of the emotion, shape (E,)."""
+        n_groups_E: IntArray = np.count_nonzero(self.images_GE, axis=0)
+        return n_groups_E
+
     def n_groups_EA(self) -> IntArray:
         """How many groups have an image of the emotion that knows the AU, shape (E, A)."""
         n_groups_EA: IntArray = np.count_nonzero(self.known_GEA, axis=0)
@@ -64,15 +69,15 @@ class GroupSums(NamedTuple):
 class Tables(dict[Key, IntArray]):
     """The counts of each group, shape (E, X)."""
 
-    def put(self, key: Key, counts_EX: IntArray) -> None:
-        """Count further images of a group."""
-        self[key] = self[key] + counts_EX if key in self else counts_EX
+    def put_all(self, counts: Iterable[tuple[Key, IntArray]]) -> None:
+        """Count further images of groups."""
+        for key, counts_EX in counts:
+            self[key] = self[key] + counts_EX if key in self else counts_EX
 
     def __add__(self, other: "Tables") -> "Tables":
         """The counts of both."""
         total = Tables(self)
-        for key, counts_EX in other.items():
-            total.put(key, counts_EX)
+        total.put_all(other.items())
         return total
 
 
@@ -95,8 +100,10 @@ def count_by_group(chunks: Iterable[Chunk], grid: Grid) -> GroupSums:
     """A kernel for `rafce.streaming`: emotion × AU of each group."""
     tables = Tables()
     for chunk in chunks:
-        for key, counts_EX in _of_chunk(chunk, grid):
-            tables.put(key, counts_EX)
+        active_NA, known_NA = au_tables(chunk, grid.shape[-1])
+        image_N1 = np.ones((len(active_NA), 1), np.float32)
+        counts_NX = np.concatenate([image_N1, known_NA, active_NA], axis=1)
+        tables.put_all(sums_by_group(chunk.group_N, chunk.class_N, counts_NX, grid))
     return GroupSums(tables)
 
 
@@ -124,26 +131,28 @@ def _check_partitions(keys: Iterable[Key], grid: Grid) -> None:
     raise_all(faults, DatasetError)
 
 
-def _of_chunk(chunk: Chunk, grid: Grid) -> Iterator[tuple[Key, IntArray]]:
-    n_partitions, n_emotions, n_aus = grid.shape
-    assert chunk.group_N is not None
-    class_N = chunk.group_N.indices.to_numpy().astype(np.int64) * (n_partitions * n_emotions) + chunk.class_N
+def sums_by_group(
+    group_N: pa.DictionaryArray, class_N: npt.NDArray[np.integer[Any]], value_NX: FloatArray, grid: Grid
+) -> Iterator[tuple[Key, IntArray]]:
+    """The sums of the rows' counts for each group and partition, shape (E, X); a class is as in `rafce.parts.Chunk`."""
+    n_partitions, n_emotions, _ = grid.shape
+    class_N = group_N.indices.to_numpy().astype(np.int64) * (n_partitions * n_emotions) + class_N
     class_L, place_N = np.unique(class_N, return_inverse=True)
     id_K, place_L = np.unique(class_L // n_emotions, return_inverse=True)
-    counts_KEX = np.zeros((len(id_K), n_emotions, 1 + 2 * n_aus), np.int64)
-    counts_KEX[place_L, class_L % n_emotions] = _sums(place_N, len(class_L), *au_tables(chunk, n_aus))
-    names = chunk.group_N.dictionary.to_pylist()
+    counts_KEX = np.zeros((len(id_K), n_emotions, value_NX.shape[1]), np.int64)
+    counts_KEX[place_L, class_L % n_emotions] = _sums(place_N, len(class_L), value_NX)
+    names = group_N.dictionary.to_pylist()
     for id_, counts_EX in zip(id_K.tolist(), counts_KEX, strict=True):
         yield (id_ % n_partitions, names[id_ // n_partitions]), counts_EX
 
 
-def _sums(place_N: IntArray, n_places: int, active_NA: BoolArray, known_NA: BoolArray) -> FloatArray:
-    """The counts of the rows of each place, shape (L, X)."""
+def _sums(place_N: IntArray, n_places: int, value_NX: FloatArray) -> FloatArray:
+    """The sums of the rows of each place, shape (L, X)."""
     n_rows = len(place_N)
-    image_N1 = np.ones((n_rows, 1), np.float32)  # whose sums are exact for a chunk
-    member_LN = csc_array((image_N1[:, 0], place_N, np.arange(n_rows + 1)), shape=(n_places, n_rows))
-    counts_LX: FloatArray = member_LN @ np.concatenate([image_N1, known_NA, active_NA], axis=1)
-    return counts_LX
+    ones_N = np.ones(n_rows, np.float32)  # whose sums are exact for a chunk
+    member_LN = csc_array((ones_N, place_N, np.arange(n_rows + 1)), shape=(n_places, n_rows))
+    sums_LX: FloatArray = member_LN @ value_NX
+    return sums_LX
 
 
 # --- the bootstrap ---

@@ -37,6 +37,7 @@ def mutual_information_over_groups(groups: GroupTally, aus: Sequence[int]) -> pd
     low_A, high_A = (
         np.maximum(2 * bits_A - bound_A, 0) for bound_A in np.quantile(bits_RA, TAILS[::-1], axis=0)
     )
+    table.insert(list(table.columns).index("n") + 1, "n_groups", n_groups_A)
     return table.assign(
         chance=chance_A,
         excess=bits_A - chance_A,

@@ -10,7 +10,7 @@ from rich.table import Table
 from rafce_reports.analysis import Analysis
 from rafce_reports.dataset_page import n_observed, n_unsure
 from rafce_reports.dataset_report import PAGE
-from rafce_reports.table1 import Row, Table1
+from rafce_reports.table1 import Row, Table1, over_groups
 
 
 def print_summary(analysis: Analysis, seconds: Mapping[str, float], out: Path) -> None:
@@ -32,10 +32,10 @@ def short_table1(table: Table1) -> Table:
         caption_justify="left",
     )
     short.add_column("emotion", no_wrap=True)
-    short.add_column("n", justify="right")
+    short.add_column("n" if table.n_groups is None else "n (groups)", justify="right")
     short.add_column("observed AUs")
     for row in table.of("wild").values():
-        short.add_row(escape(row.emotion), f"{row.n:,}", listed(row))
+        short.add_row(escape(row.emotion), row.size, listed(row))
     return short
 
 
@@ -54,6 +54,8 @@ def key_lines(analysis: Analysis) -> str:
     lines = [
         f"{n_observed(table)} observed cells, {n_unsure(table)} of them less than 95 % sure of their category"
     ]
+    if table.n_groups is not None:
+        lines.append(f"intervals: {over_groups(table.n_groups)}")
     if table.has_lab:
         for environment, words in (("wild", "the wild"), ("lab", "the laboratory")):
             aus = [str(au) for au in table.only(environment)]

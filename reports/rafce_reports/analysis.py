@@ -10,13 +10,22 @@ import pyarrow as pa
 
 from rafce.action_units import ACTION_UNITS
 from rafce.association import cooccurrence, mutual_information, telling_aus
-from rafce.au_classifiers import Fitted, Trial, outcome_kernel, trial_of
+from rafce.au_classifiers import (
+    Fitted,
+    Trial,
+    outcome_by_group,
+    outcome_by_group_kernel,
+    outcome_kernel,
+    trial_of,
+)
 from rafce.dataset import Dataset
 from rafce.errors import ConfigError, LabelError
 from rafce.evidence import NotApplicableError, dataset_evidence
 from rafce.formats.raf_au import Token, parse_label
+from rafce.grouped import GroupTally, by_groups, count_by_group, grouped_sureness, tally_groups
+from rafce.grouped_association import log_odds_bounds, mutual_information_over_groups
 from rafce.lab_vs_wild import compare_lab_and_wild
-from rafce.parts import Samples
+from rafce.parts import GROUP, Samples
 from rafce.reference import LAB_SUBJECTS, LabCell
 from rafce.schema import PARTITIONS, SCOPES
 from rafce.sentences import check_sentences
@@ -42,6 +51,11 @@ MOST_FOR_PAIRS = 1_000_000
 NOT_ASKED = "pairs of AUs were not counted (--co-occurrence counts them)"
 NOT_BY_DEFAULT = (
     f"pairs of AUs are counted on up to {MOST_FOR_PAIRS:,} images by default (--co-occurrence counts them)"
+)
+DEPENDENT = "images of a group depend on each other"
+NO_PAIR_BOUNDS = f"pairs of AUs have no intervals: {DEPENDENT}, and pairs are not counted by group"
+NO_LAB_TESTS = (
+    f"wild against laboratory is not tested: {DEPENDENT}, and the tests would take them for independent"
 )
 STALE = (
     "au_statistics.parquet does not hold the counts of these samples, so it was left aside: all figures here are "
@@ -88,11 +102,13 @@ class AnalyzeOptions:
 class Analysis:
     """The results, a frame or table each; a part that the dataset cannot support is None, its reason in `left_out`.
 
-    `notes` are what a reader must know beyond that.
+    `notes` are what a reader must know beyond that. `groups` are all that the images come in, None where they come in
+    none; with groups no interval takes images for independent.
     """
 
     dataset: Dataset
     options: AnalyzeOptions
+    groups: GroupTally | None
     table1: Table1
     train_table1: Table1
     all_table1: Table1
@@ -111,32 +127,38 @@ class Analysis:
 def analyze(dataset: Dataset, options: AnalyzeOptions, count: Count = count_quietly) -> Analysis:
     """Count in the scope, compare with the laboratory, check the paper's sentences, ask what AUs tell.
 
-    The samples are read at most three times: for AUs, for pairs of AUs, for the classifiers. ConfigError when the
-    scope has no image.
+    The samples are read at most four times: for AUs, for groups if they have any, for pairs of AUs, for the
+    classifiers. ConfigError when the scope has no image.
     """
     tally = count("AUs", count_aus, dataset.samples)
-    dataset, notes = _with_true_statistics(dataset, tally)
+    groups = _groups(dataset.samples, count)
+    inside = None if groups is None else groups.in_scope(options.scope)
+    dataset, notes = _with_true_statistics(dataset, tally, groups)
     known = fitted(dataset, tally, options.partitions)
     if not known.n_E.any():
         raise ConfigError(f"--scope {options.scope}: expected images of it in {dataset.folder}, found none")
     lab = [LabCell(**record) for record in dataset.lab_statistics.to_pylist()]
     left_out: dict[str, str] = {} if lab else {"lab": "this dataset carries no laboratory table"}
     pairs = _or_left_out("pairs", lambda: _pairs(dataset, options, count), left_out)
-    classes = class_counts(tally.images_PE, dataset.emotions)
-    table = table1(dataset, options.scope, images_in(classes, options.scope))
-    left_out |= _undrawn(table)
+    classes = class_counts(tally.images_PE, dataset.emotions, groups)
+    tables = {scope: _table1(dataset, classes, groups, scope) for scope in SCOPES}
+    left_out |= _undrawn(tables[options.scope])
+    if groups is not None:
+        left_out |= {"pair_bounds": NO_PAIR_BOUNDS} if pairs else {}
+        left_out |= {"lab_tests": NO_LAB_TESTS} if lab else {}
     return Analysis(
         dataset=dataset,
         options=options,
-        table1=table,
-        train_table1=table1(dataset, "train", images_in(classes, "train")),
-        all_table1=table1(dataset, "all", images_in(classes, "all")),
+        groups=groups,
+        table1=tables[options.scope],
+        train_table1=tables["train"],
+        all_table1=tables["all"],
         classes=classes,
-        comparison=compare_lab_and_wild(known.counts, *dataset.words, lab, options.lab_n),
+        comparison=_comparison(dataset, known, lab, options, inside),
         sentences=_or_left_out("sentences", lambda: _sentences(dataset, known, pairs, lab), left_out),
-        information=mutual_information(known.counts, dataset.aus),
-        telling=telling_aus(known.counts, *dataset.words),
-        pairs=None if pairs is None else cooccurrence(pairs, *dataset.words),
+        information=_information(dataset, known, inside),
+        telling=_telling(dataset, known, inside),
+        pairs=None if pairs is None else cooccurrence(pairs, *dataset.words, independent=groups is None),
         trial=_or_left_out("trial", lambda: try_classifiers(dataset, tally, count), left_out),
         sides=_or_left_out("sides", lambda: _sides(dataset, options.partitions), left_out),
         left_out=left_out,
@@ -153,12 +175,25 @@ def _or_left_out(part: str, work: Callable[[], Result], left_out: dict[str, str]
         return None
 
 
-def _with_true_statistics(dataset: Dataset, tally: Tally) -> tuple[Dataset, tuple[str, ...]]:
+def _groups(samples: Samples, count: Count) -> GroupTally | None:
+    """The groups of all samples, whatever the scope."""
+    if GROUP not in samples.columns:
+        return None
+    return tally_groups(count("groups", count_by_group, by_groups(samples)), samples.grid)
+
+
+def _with_true_statistics(
+    dataset: Dataset, tally: Tally, groups: GroupTally | None
+) -> tuple[Dataset, tuple[str, ...]]:
     """The dataset with the statistics of its samples, and a note where those that lay beside them were of others."""
-    counted = au_statistics_table(counts_by_scope(tally, dataset.samples.grid), dataset.words)
-    if _same_counts(counted, dataset.au_statistics):
-        return dataset, ()
-    return replace(dataset, au_statistics=counted), (STALE,)
+    counted = au_statistics_table(counts_by_scope(tally, dataset.samples.grid), dataset.words, groups)
+    notes = () if _same_counts(counted, dataset.au_statistics) else (STALE,)
+    return replace(dataset, au_statistics=counted), notes
+
+
+def _table1(dataset: Dataset, classes: pd.DataFrame, groups: GroupTally | None, scope: str) -> Table1:
+    inside = None if groups is None else groups.in_scope(scope)
+    return table1(dataset, scope, images_in(classes, scope), inside)
 
 
 def _same_counts(one: pa.Table, other: pa.Table) -> bool:
@@ -190,10 +225,52 @@ def _pairs(dataset: Dataset, options: AnalyzeOptions, count: Count) -> PairCount
     )
 
 
+def _comparison(
+    dataset: Dataset,
+    known: Fitted,
+    lab: Sequence[LabCell],
+    options: AnalyzeOptions,
+    groups: GroupTally | None,
+) -> pd.DataFrame:
+    sure = None if groups is None else grouped_sureness(groups)
+    table = compare_lab_and_wild(known.counts, *dataset.words, lab, options.lab_n, sure)
+    return table if groups is None else _with_n_groups(table, dataset, groups)
+
+
+def _information(dataset: Dataset, known: Fitted, groups: GroupTally | None) -> pd.DataFrame:
+    if groups is None:
+        return mutual_information(known.counts, dataset.aus)
+    return mutual_information_over_groups(groups, dataset.aus)
+
+
+def _telling(dataset: Dataset, known: Fitted, groups: GroupTally | None) -> pd.DataFrame:
+    if groups is None:
+        return telling_aus(known.counts, *dataset.words)
+    table = telling_aus(known.counts, *dataset.words, log_odds_bounds(groups))
+    return _with_n_groups(table, dataset, groups)
+
+
+def _with_n_groups(table: pd.DataFrame, dataset: Dataset, groups: GroupTally) -> pd.DataFrame:
+    """Beside `n` of a table by emotion and AU, of how many groups these images are."""
+    n_groups_EA = groups.n_groups_EA()
+    row_N = pd.Index(dataset.emotions).get_indexer(pd.Index(table["emotion"]))
+    column_N = pd.Index(dataset.aus).get_indexer(pd.Index(table["au"]))
+    n_groups_N = np.where(column_N < 0, 0, n_groups_EA[row_N, column_N])
+    position = list(table.columns).index("n") + 1
+    return pd.concat(
+        [table.iloc[:, :position], pd.Series(n_groups_N, name="n_groups"), table.iloc[:, position:]], axis=1
+    )
+
+
 def _sentences(
     dataset: Dataset, known: Fitted, pairs: PairCounts | None, lab: Sequence[LabCell]
 ) -> pd.DataFrame:
-    return check_sentences(dataset_evidence(known.n_E, known.counts, pairs, *dataset.words, lab))
+    evidence = dataset_evidence(known.n_E, known.counts, pairs, *dataset.words, lab)
+    if GROUP in dataset.samples.columns:
+        raise NotApplicableError(
+            f"{DEPENDENT}, and intervals of the sentences' figures do not allow for that"
+        )
+    return check_sentences(evidence)
 
 
 def try_classifiers(dataset: Dataset, tally: Tally, count: Count = count_quietly) -> Trial:
@@ -204,8 +281,12 @@ def try_classifiers(dataset: Dataset, tally: Tally, count: Count = count_quietly
     known = fitted(dataset, tally, ("train", "validation"))
     if not known.n_E.any() or not fitted(dataset, tally, ("test",)).n_E.any():
         raise NotApplicableError("the classifiers need images to count on and test images")
-    outcome = count("classifiers", outcome_kernel(known, "test"), dataset.samples)
-    return trial_of(known, outcome, dataset.emotions)
+    if GROUP not in dataset.samples.columns:
+        outcome = count("classifiers", outcome_kernel(known, "test"), dataset.samples)
+        return trial_of(known, outcome, dataset.emotions)
+    kernel = outcome_by_group_kernel(known, "test")
+    groups = outcome_by_group(count("classifiers", kernel, by_groups(dataset.samples)))
+    return trial_of(known, groups.total(), dataset.emotions, groups)
 
 
 def _sides(dataset: Dataset, partitions: Sequence[str]) -> pd.DataFrame:
@@ -213,6 +294,8 @@ def _sides(dataset: Dataset, partitions: Sequence[str]) -> pd.DataFrame:
         raise NotApplicableError(
             "these samples do not say on which side of the face an AU is (column au_raw)"
         )
+    if GROUP in dataset.samples.columns:
+        raise NotApplicableError(f"{DEPENDENT}, and sides are not counted by group")
     return au_sides(_tokens(dataset, partitions), dataset.aus)
 
 

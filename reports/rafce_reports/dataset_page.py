@@ -9,7 +9,7 @@ from rafce_reports import grids
 from rafce_reports.analysis import Analysis
 from rafce_reports.numbers import au_name
 from rafce_reports.page import KeyFigure, Page, Section, render_page
-from rafce_reports.table1 import SCOPE_WORDS, Table1, caption
+from rafce_reports.table1 import SCOPE_WORDS, Table1, caption, over_groups
 
 TIE_WORDS = {
     "first": "it goes to the earlier column of RAF-ML",
@@ -60,9 +60,10 @@ def lede(analysis: Analysis) -> str:
     """Two sentences on what the page is about."""
     dataset = analysis.dataset
     posed = "how posed faces differ, " if analysis.table1.has_lab else ""
+    in_groups = "" if analysis.groups is None else f" in {len(analysis.groups.names):,} groups"
     return (
-        f"{dataset.n_images:,} images of {len(dataset.emotions)} emotions with {len(dataset.aus)} action units "
-        f"(AUs): how often each AU shows in each emotion, {posed}and how sure that is. "
+        f"{dataset.n_images:,} images{in_groups} of {len(dataset.emotions)} emotions with {len(dataset.aus)} action "
+        f"units (AUs): how often each AU shows in each emotion, {posed}and how sure that is. "
         f"Counted on {SCOPE_WORDS[analysis.options.scope]}."
     )
 
@@ -72,6 +73,7 @@ def key_figures(analysis: Analysis) -> list[KeyFigure]:
     table = analysis.table1
     figures = [
         KeyFigure("images kept", f"{analysis.dataset.n_images:,}"),
+        *([] if analysis.groups is None else [KeyFigure("groups", f"{len(analysis.groups.names):,}")]),
         KeyFigure("AUs observed in the wild", str(len(table.seen("wild")))),
         KeyFigure("observed cells in the wild", str(n_observed(table))),
         KeyFigure("of them less than 95 % sure", str(n_unsure(table))),
@@ -99,7 +101,7 @@ def n_unsure(table: Table1) -> int:
 
 def context(analysis: Analysis) -> dict[str, Any]:
     """Every value that the section templates name."""
-    dataset, options = analysis.dataset, analysis.options
+    dataset, options, table = analysis.dataset, analysis.options, analysis.table1
     return {
         **build_context(analysis),
         **table_context(analysis),
@@ -113,6 +115,8 @@ def context(analysis: Analysis) -> dict[str, Any]:
         "scope": options.scope,
         "lab_n": options.lab_n,
         "n_aus": len(dataset.aus),
+        "over_groups": "" if table.n_groups is None else over_groups(table.n_groups),
+        "over_all_groups": "" if analysis.groups is None else over_groups(len(analysis.groups.names)),
         "facs": au_name,
     }
 
@@ -123,7 +127,7 @@ def build_context(analysis: Analysis) -> dict[str, Any]:
     official, options = manifest.get("official"), manifest["options"]
     return {
         "is_imported": is_imported(analysis.dataset),
-        "funnel_grid": grids.funnel_grid(analysis.dataset),
+        "funnel_grid": grids.funnel_grid(analysis.dataset, analysis.groups),
         "inputs_grid": grids.inputs_grid(analysis.dataset),
         "official": official,
         "has_votes": "raf_ml" in manifest["inputs"],

@@ -52,7 +52,7 @@ def write_figures(analysis: Analysis, folder: Path) -> None:
         save_figure(draw_difference(analysis.comparison, emotions, aus), folder, "lab_vs_wild")
     save_figure(draw_information(analysis.information), folder, "au_information")
     save_figure(draw_telling(analysis.telling, emotions), folder, "telling_aus")
-    if analysis.pairs is not None:
+    if analysis.pairs is not None and "pair_bounds" not in analysis.left_out:
         pairs = draw_cooccurrence(analysis.pairs, emotions, analysis.table1.seen("wild"))
         save_figure(pairs, folder, "cooccurrence")
     if analysis.sides is not None:
@@ -100,6 +100,7 @@ def summarize(analysis: Analysis) -> dict[str, Any]:
         "scope": analysis.options.scope,
         "lab_n": analysis.options.lab_n,
         "images": analysis.dataset.n_images,
+        "groups": None if analysis.groups is None else len(analysis.groups.names),
         "observed_cells": n_observed(table),
         "unsure_cells": n_unsure(table),
         "exclusive_aus": {place: list(table.only(place)) for place in ("wild", "lab")},

@@ -13,8 +13,9 @@ from PIL import Image
 
 from rafce.dataset import Dataset
 from rafce.errors import ImageError
+from rafce.grouped import GroupTally
 from rafce.images import ImageFolder
-from rafce.intervals import wilson
+from rafce.intervals import grouped_ratio_interval, wilson
 from rafce.schema import PARTITIONS
 from rafce_reports.style import FAINT, MUTED, PARTITION_COLOURS, bare, new_figure
 
@@ -24,13 +25,22 @@ IntArray = npt.NDArray[np.integer[Any]]
 FACE_PIXELS = 128
 
 
-def class_counts(images_PE: IntArray, emotions: Sequence[str]) -> pd.DataFrame:
-    """A row an emotion: images per partition, their sum `n`, and the emotion's share of all with Wilson's interval."""
+def class_counts(
+    images_PE: IntArray, emotions: Sequence[str], groups: GroupTally | None = None
+) -> pd.DataFrame:
+    """A row an emotion: images per partition, their sum `n`, and the emotion's share of all with Wilson's interval.
+
+    With groups, `n_groups` says of how many groups its images are, and the interval is over groups.
+    """
     frame = pd.DataFrame({"emotion": emotions, **dict(zip(PARTITIONS, images_PE, strict=True))})
     frame["n"] = images_PE.sum(0)
     total = int(frame["n"].sum())
     frame["share"] = frame["n"] / total
     frame["ci_low"], frame["ci_high"] = wilson(frame["n"], np.full(len(frame), total))
+    if groups is not None:
+        all_GE = np.broadcast_to(groups.images_GE.sum(1, keepdims=True), groups.images_GE.shape)
+        frame["ci_low"], frame["ci_high"] = grouped_ratio_interval(groups.images_GE, all_GE)
+        frame["n_groups"] = groups.n_groups_E()
     return frame
 
 
@@ -73,11 +83,17 @@ def _bars(axes: Axes, ordered: pd.DataFrame) -> None:
 
 def _numbers(axes: Axes, ordered: pd.DataFrame) -> None:
     widest = ordered["n"].max()
-    axes.set_xlim(0, 1.2 * widest)
+    axes.set_xlim(0, (1.35 if "n_groups" in ordered else 1.2) * widest)
     for row in ordered.itertuples():
         split = " / ".join(str(getattr(row, partition)) for partition in PARTITIONS)
+        groups = f" in {row.n_groups} groups" if "n_groups" in ordered else ""
         total = axes.annotate(
-            f"{row.n}", (row.n, row.Index), (4, 0), textcoords="offset points", va="center", weight="bold"
+            f"{row.n}{groups}",
+            (row.n, row.Index),
+            (4, 0),
+            textcoords="offset points",
+            va="center",
+            weight="bold",
         )
         axes.annotate(
             split,

@@ -6,10 +6,11 @@ from typing import Any
 import pandas as pd
 
 from rafce.dataset import Dataset
+from rafce.grouped import GroupTally
 from rafce.schema import PARTITIONS
 from rafce_reports.numbers import SIGNIFICANT, au_label, between, percent, points, q_value
 from rafce_reports.page import Column, Grid
-from rafce_reports.table1 import SURE, Table1
+from rafce_reports.table1 import SURE, Row, Table1, sure_by
 
 REASON_WORDS = {
     "no-au-label": "no AU label: the image is not in RAF-AU",
@@ -47,7 +48,7 @@ def records(frame: pd.DataFrame) -> Iterable[Any]:
     return frame.itertuples()
 
 
-def funnel_grid(dataset: Dataset) -> Grid:
+def funnel_grid(dataset: Dataset, groups: GroupTally | None) -> Grid:
     """How many images came in, were left out for which reason, and stayed; and of how many no AU is known."""
     counts = dataset.manifest["counts"]
     rows = [
@@ -68,32 +69,35 @@ def funnel_grid(dataset: Dataset) -> Grid:
         "From label files to images. Every image left out is listed with its reason in discarded.parquet.",
         (Column("step"), Column("images", "number")),
         rows,
-        ("images kept", f"{counts['kept']:,}"),
+        ("images kept", f"{counts['kept']:,}{'' if groups is None else f' in {len(groups.names):,} groups'}"),
     )
 
 
 def classes_grid(classes: pd.DataFrame) -> Grid:
-    """Images per emotion and partition, and the share of each emotion."""
+    """Images per emotion and partition, of how many groups if they come in any, and the share of each emotion."""
+    is_grouped = "n_groups" in classes
     rows = [
         (
             row.emotion,
             *(f"{getattr(row, partition):,}" for partition in PARTITIONS),
             f"{row.n:,}",
+            *([f"{row.n_groups:,}"] if is_grouped else []),
             percent(row.share, 1),
             between(row.ci_low, row.ci_high, 1),
         )
         for row in records(classes)
     ]
     sums = [f"{int(classes[column].sum()):,}" for column in (*PARTITIONS, "n")]
+    heads = (*PARTITIONS, "all", *(["in groups"] if is_grouped else []), "share, %", "95 % interval")
     return Grid(
         "Images per emotion and partition",
         "Images per emotion and partition, and the share of each emotion among all of them.",
         (
             Column("emotion"),
-            *(Column(name, "number") for name in (*PARTITIONS, "all", "share, %", "95 % interval")),
+            *(Column(name, "number") for name in heads),
         ),
         rows,
-        ("all", *sums, "100", ""),
+        ("all", *sums, *([""] if is_grouped else []), "100", ""),
     )
 
 
@@ -101,35 +105,33 @@ def certainty_grid(table: Table1) -> Grid:
     """How many observed cells of each emotion are unsure, and the widest interval among them."""
     return Grid(
         "How sure each emotion's row is",
-        f"How sure each row of Table 1 is. Unsure: other categories have more than {100 - 100 * SURE:.0f} % of the "
-        "posterior; blanks are counted over all AUs, also those without a column. Widest: the observed AU with the "
-        "widest 95 % interval, in percent.",
+        f"How sure each row of Table 1 is. Unsure: other categories have more than {100 - 100 * SURE:.0f} % "
+        f"({sure_by(table.n_groups)}); blanks are counted over all AUs, also those without a column. Widest: the "
+        "observed AU with the widest 95 % interval, in percent.",
         (
             Column("emotion"),
-            Column("images", "number"),
+            Column("images" if table.n_groups is None else "images (groups)", "number"),
             Column("observed AUs", "number"),
             Column("of them unsure", "number"),
             Column("blanks unsure", "number"),
             Column("widest interval", "number"),
         ),
-        [
-            _certainty_row(row.emotion, row.n or 0, row.cells.values(), row.observed())
-            for row in table.rows
-            if row.environment == "wild"
-        ],
+        [_certainty_row(row) for row in table.rows if row.environment == "wild"],
     )
 
 
-def _certainty_row(emotion: str, n: int, cells: Iterable[Any], observed: dict[int, Any]) -> tuple[str, ...]:
-    unsure = [cell for cell in cells if cell.unsure]
-    widest = max(observed.items(), key=lambda item: item[1].high - item[1].low, default=None)
+def _certainty_row(row: Row) -> tuple[str, ...]:
+    observed = row.observed()
+    unsure = [cell for cell in row.cells.values() if cell.unsure]
+    bounds = [(*cell.bounds, au) for au, cell in observed.items() if cell.bounds]
+    widest = max(bounds, key=lambda found: found[1] - found[0], default=None)
     return (
-        emotion,
-        f"{n:,}",
+        row.emotion,
+        row.size,
         str(len(observed)),
         str(sum(cell.observed for cell in unsure)),
         str(sum(not cell.observed for cell in unsure)),
-        f"AU {widest[0]}: {widest[1].low:.0f} to {widest[1].high:.0f}" if widest else "–",
+        f"AU {widest[2]}: {widest[0]:.0f} to {widest[1]:.0f}" if widest else "–",
     )
 
 
@@ -137,6 +139,7 @@ def differences_grid(comparison: pd.DataFrame) -> Grid:
     """The largest differences where the laboratory prints a figure."""
     known = comparison[comparison["difference"].notna()]
     order = known["difference"].abs().sort_values(ascending=False, kind="stable").index
+    is_tested = bool(known["q"].notna().any())
     rows = [
         (
             row.emotion,
@@ -146,16 +149,17 @@ def differences_grid(comparison: pd.DataFrame) -> Grid:
             percent(row.lab),
             between(row.lab_ci_low, row.lab_ci_high),
             points(row.difference),
-            f"{points(row.ci_low)} to {points(row.ci_high)}",
-            q_value(row.q),
+            "–" if pd.isna(row.ci_low) else f"{points(row.ci_low)} to {points(row.ci_high)}",
+            *([q_value(row.q)] if is_tested else []),
         )
         for row in records(known.loc[order].head(N_LARGEST))
     ]
-    heads = ("wild, %", "95 % interval", "lab, %", "95 % interval", "difference", "95 % interval", "q")
+    heads = ["wild, %", "95 % interval", "lab, %", "95 % interval", "difference", "95 % interval"]
+    heads += ["q"] if is_tested else []
+    how = "Newcombe's interval" + (", Fisher's exact test, Benjamini–Hochberg q" if is_tested else "")
     return Grid(
         "Largest differences between wild and laboratory",
-        f"The {len(rows)} largest of {len(known)} differences, wild minus laboratory, in percentage points "
-        "(Newcombe's interval, Fisher's exact test, Benjamini–Hochberg q).",
+        f"The {len(rows)} largest of {len(known)} differences, wild minus laboratory, in percentage points ({how}).",
         (Column("emotion"), Column("AU"), *(Column(head, "number") for head in heads)),
         rows,
     )
@@ -189,10 +193,11 @@ def surpassed_grid(comparison: pd.DataFrame) -> Grid:
 
 def classifiers_grid(summary: pd.DataFrame) -> Grid:
     """How well each classifier tells the emotion from the true AUs."""
+    in_groups = f" in {summary['n_groups'].max():,} groups" if "n_groups" in summary else ""
     rows = [
         (
             row.classifier,
-            f"{row.correct:,} of {row.n:,}",
+            f"{row.correct:,} of {row.n:,}{in_groups}",
             percent(row.accuracy, 1),
             between(row.accuracy_low, row.accuracy_high, 1),
             percent(row.uar, 1),

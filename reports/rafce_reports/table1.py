@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 import pandas as pd
 
 from rafce.dataset import Dataset
+from rafce.grouped import GroupTally
 from rafce.statistics import PROTOTYPICAL_FROM, VARIANT_FROM
 
 Records = Iterable[Mapping[str, Any]]
@@ -22,7 +23,10 @@ SCOPE_WORDS = {
 
 @dataclass(frozen=True)
 class Cell:
-    """A percentage and what is known about it; interval, mass and counts are None for a laboratory figure."""
+    """A percentage and what is known about it; interval, mass and counts are None for a laboratory figure.
+
+    So are interval and mass where the images that know the AU are of a single group.
+    """
 
     percent: float
     category: str
@@ -31,6 +35,7 @@ class Cell:
     mass: float | None = None
     count: int | None = None
     n: int | None = None
+    n_groups: int | None = None
 
     @property
     def prototypical(self) -> bool:
@@ -44,8 +49,13 @@ class Cell:
 
     @property
     def unsure(self) -> bool:
-        """Whether another category is left more than 5 % of the posterior."""
-        return self.mass is not None and self.mass < SURE
+        """Whether other categories are left more than 5 %, or nothing says how much they are left."""
+        return self.n is not None and (self.mass is None or self.mass < SURE)
+
+    @property
+    def bounds(self) -> tuple[float, float] | None:
+        """Both ends of the interval, if there is one."""
+        return None if self.low is None or self.high is None else (self.low, self.high)
 
     @property
     def rounded(self) -> int:
@@ -56,13 +66,20 @@ class Cell:
 
 
 class Row(NamedTuple):
-    """One printed row: `n` images, None for the laboratory, and the AUs that none of them knows."""
+    """One printed row: `n` images, None for the laboratory, the AUs that none of them knows, their groups if any."""
 
     emotion: str
     environment: str
     n: int | None
     cells: Mapping[int, Cell]
     unknown: frozenset[int] = frozenset()
+    n_groups: int | None = None
+
+    @property
+    def size(self) -> str:
+        """How many images, and in brackets of how many groups; nothing for the laboratory."""
+        images = "" if self.n is None else f"{self.n:,}"
+        return images if self.n_groups is None else f"{images} ({self.n_groups:,})"
 
     def observed(self) -> dict[int, Cell]:
         """The cells that the paper would print, in the order of the AUs."""
@@ -77,6 +94,7 @@ class Table1:
     rows: tuple[Row, ...]
     aus: tuple[int, ...]
     exclusive: Mapping[int, str]
+    n_groups: int | None = None
 
     def of(self, environment: str) -> dict[str, Row]:
         """The rows of one environment by emotion."""
@@ -111,17 +129,26 @@ def category_of(percent: float) -> str:
     return "variant" if percent >= 100 * VARIANT_FROM else "unobserved"
 
 
-def table1(dataset: Dataset, scope: str, images: Mapping[str, int]) -> Table1:
+def table1(
+    dataset: Dataset, scope: str, images: Mapping[str, int], groups: GroupTally | None = None
+) -> Table1:
     """Table 1 of a dataset, counted in one scope; rows in the order of the emotion ids, wild before lab.
 
-    `images` says how many each emotion has in the scope, also those in which an AU is unknown.
+    `images` says how many each emotion has in the scope, also those in which an AU is unknown; `groups` are those of
+    the scope.
     """
     wild = wild_rows(dataset.au_statistics.to_pylist(), images, scope)
+    if groups is not None:
+        n_groups_E = groups.n_groups_E().tolist()
+        rows_E = zip(wild.values(), n_groups_E, strict=True)
+        wild = {row.emotion: row._replace(n_groups=n_groups) for row, n_groups in rows_E}
     lab = lab_rows(dataset.lab_statistics.to_pylist(), dataset.emotions)
     rows = [row for emotion in dataset.emotions for row in (wild[emotion], lab.get(emotion)) if row]
     wild_aus, lab_aus = ({au for row in side.values() for au in row.observed()} for side in (wild, lab))
     exclusive = dict.fromkeys(wild_aus - lab_aus, "wild") | dict.fromkeys(lab_aus - wild_aus, "lab")
-    return Table1(scope, tuple(rows), tuple(sorted(wild_aus | lab_aus)), exclusive if lab else {})
+    aus = tuple(sorted(wild_aus | lab_aus))
+    n_groups = None if groups is None else len(groups.names)
+    return Table1(scope, tuple(rows), aus, exclusive if lab else {}, n_groups)
 
 
 def wild_rows(statistics: Records, images: Mapping[str, int], scope: str) -> dict[str, Row]:
@@ -145,11 +172,12 @@ def wild_cell(record: Mapping[str, Any]) -> Cell:
     return Cell(
         percent=100 * record["frequency"],
         category=record["category"],
-        low=100 * record["ci_low"],
-        high=100 * record["ci_high"],
+        low=None if record["ci_low"] is None else 100 * record["ci_low"],
+        high=None if record["ci_high"] is None else 100 * record["ci_high"],
         mass=record[f"p_{record['category']}"],
         count=record["count"],
         n=record["n"],
+        n_groups=record.get("n_groups"),
     )
 
 
@@ -176,10 +204,11 @@ def tidy(table: Table1) -> pd.DataFrame:
 
 def caption(table: Table1) -> list[str]:
     """What the table shows and how to read it, a sentence an item; without marks, so that any format can print it."""
+    in_groups = "" if table.n_groups is None else ", and in brackets that of the groups that they are of"
     where = "in the wild, and of subjects in the laboratory," if table.has_lab else "in the wild"
     lines = [
         f"Percent of images {where} that show an action unit (AU), for each emotion.",
-        f"Counted on {SCOPE_WORDS[table.scope]}; n is the number of images.",
+        f"Counted on {SCOPE_WORDS[table.scope]}; n is the number of images{in_groups}.",
         "Only observed AUs (20 % and more) are printed; prototypical ones (70 % and more) are bold.",
     ]
     if table.has_unknown:
@@ -196,6 +225,18 @@ def caption(table: Table1) -> list[str]:
         lines.append("There is no laboratory table to compare with.")
     lines.append(
         f"† marks a cell whose category (prototypical, variant, unobserved) is less than {100 * SURE:.0f} % sure "
-        "(posterior under Jeffreys' prior); alone, it marks an unprinted AU that may be observed after all."
+        f"({sure_by(table.n_groups)}); alone, it marks an unprinted AU that may be observed after all."
     )
+    if table.n_groups is not None:
+        lines.append(f"Intervals are {over_groups(table.n_groups)}.")
     return lines
+
+
+def sure_by(n_groups: int | None) -> str:
+    """What says how sure a category is."""
+    return "posterior under Jeffreys' prior" if n_groups is None else "share of the draws of groups"
+
+
+def over_groups(n_groups: int) -> str:
+    """The kind of an interval over groups, in words."""
+    return f"cluster-robust, 95 %, bootstrap over {n_groups:,} groups"

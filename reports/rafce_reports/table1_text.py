@@ -14,7 +14,7 @@ def markdown(table: Table1) -> str:
     """A pipe table under its caption; bold prototypical, underlined exclusive (Markdown has no colours)."""
     heads = ["emotion", "n", *(_marked(str(au), au in table.exclusive) for au in table.aus)]
     rules = [":---", *["---:"] * (len(heads) - 1)]
-    rows = [[_label(row), _size(row), *_markdown_cells(table, row)] for row in table.rows]
+    rows = [[_label(row), row.size, *_markdown_cells(table, row)] for row in table.rows]
     grid = "\n".join(f"| {' | '.join(cells)} |" for cells in (heads, rules, *rows))
     return f"**Table 1.** {' '.join(caption(table))}\n\n{grid}\n"
 
@@ -25,10 +25,6 @@ def _marked(text: str, exclusive: bool) -> str:
 
 def _label(row: Row) -> str:
     return row.emotion if row.environment == "wild" else f"{row.emotion}, lab"
-
-
-def _size(row: Row) -> str:
-    return "" if row.n is None else f"{row.n:,}"
 
 
 def _markdown_cells(table: Table1, row: Row) -> Iterator[str]:
@@ -83,7 +79,7 @@ def _latex_rows(table: Table1) -> Iterator[str]:
             "?" if au in row.unknown else _latex_cell(row.cells.get(au), table.exclusive.get(au))
             for au in table.aus
         )
-        yield " & ".join([name, _size(row), *cells]) + r" \\"
+        yield " & ".join([name, row.size, *cells]) + r" \\"
 
 
 def _latex_cell(cell: Cell | None, exclusive: str | None) -> str:
