@@ -31,6 +31,7 @@ FloatArray = npt.NDArray[np.float64]
 PANELS_A_ROW = 3
 PAIR_PANELS_A_ROW = 5
 N_TELLING = 6
+MOST_TICKS = 3  # to either side of 1; beyond that labels are long, and two have room
 TICK_STEP = float(np.log(8))
 
 
@@ -82,13 +83,19 @@ def _telling_panel(axes: Axes, rows: pd.DataFrame, reach: float) -> None:
     axes.axvline(0, color=MUTED, linewidth=0.8)
     axes.set_yticks(range(len(rows)), [au_label(au) for au in rows["au"]], size=7.5)
     axes.set_ylim(N_TELLING - 0.4, -0.6)
-    n_steps = int(reach / TICK_STEP)
-    powers = range(-n_steps, n_steps + 1)
-    labels = [f"1/{8**-power}" if power < 0 else str(8**power) for power in powers]
+    powers = tick_powers(reach)
+    labels = [f"1/{8**-power:,}" if power < 0 else f"{8**power:,}" for power in powers]
     axes.set_xticks([power * TICK_STEP for power in powers], labels, size=7.5)
     axes.set_xlim(-1.05 * reach, 1.05 * reach)
     axes.xaxis.grid(True)
     bare(axes)
+
+
+def tick_powers(reach: float) -> range:
+    """Powers of 8 whose logarithms lie within reach, 1 among them, so few that their labels stand apart."""
+    n_steps = int(reach / TICK_STEP)
+    step = 1 if n_steps <= MOST_TICKS else -(-n_steps // 2)
+    return range(-step * (n_steps // step), n_steps + 1, step)
 
 
 def draw_cooccurrence(pairs: pd.DataFrame, emotions: Sequence[str], aus: Sequence[int]) -> Figure:
@@ -122,8 +129,9 @@ def _pair_panel(axes: Axes, pairs: pd.DataFrame, aus: Sequence[int]) -> tuple[Ax
     together = axes.imshow(together_AA, cmap=FREQUENCY_MAP, vmin=0, vmax=100)
     association = axes.imshow(pair_matrix(pairs[sure], "phi", aus), cmap=ASSOCIATION_MAP, vmin=-0.6, vmax=0.6)
     axes.plot([-0.5, len(aus) - 0.5], [-0.5, len(aus) - 0.5], color=MUTED, linewidth=0.6)
-    axes.set_xticks(range(len(aus)), [str(au) for au in aus], size=5.5)
-    axes.set_yticks(range(len(aus)), [str(au) for au in aus], size=5.5)
+    size = min(5.5, 100 / len(aus))  # what lies closer together is read in the SVG, enlarged
+    axes.set_xticks(range(len(aus)), [str(au) for au in aus], size=size)
+    axes.set_yticks(range(len(aus)), [str(au) for au in aus], size=size)
     axes.tick_params(length=0, pad=1.5)
     axes.spines[:].set(visible=True, color=FAINT)
     return together, association

@@ -19,7 +19,7 @@ from rafce.errors import ImageError
 from rafce_reports.analysis import Analysis, AnalyzeOptions, analyze
 from rafce_reports.figure1 import draw_figure1, example_faces
 from rafce_reports.heatmaps import draw_difference, draw_frequencies
-from rafce_reports.information import draw_information, draw_sides, draw_telling, pair_matrix
+from rafce_reports.information import draw_information, draw_sides, draw_telling, pair_matrix, tick_powers
 from rafce_reports.save import save_figure
 from rafce_reports.style import AGAINST, FOR, PARTITION_COLOURS, drawing_style
 
@@ -133,6 +133,13 @@ def test_telling_aus_are_coloured_by_what_they_speak_for(analysis, dataset):
     assert [axes.get_title(loc="left") for axes in figure.axes] == list(dataset.emotions)
     for colour, _, log_odds in (series for axes in figure.axes for series in dots(axes)):
         assert (np.sign(log_odds) == {FOR: 1, AGAINST: -1}[colour]).all()
+
+
+@pytest.mark.parametrize(
+    ("most", "powers"), [(5, [0]), (9, [-1, 0, 1]), (600, [-3, -2, -1, 0, 1, 2, 3]), (3e5, [-6, -3, 0, 3, 6])]
+)
+def test_odds_ratios_of_any_size_have_ticks_that_stand_apart(most, powers):
+    assert list(tick_powers(np.log(most))) == powers
 
 
 def test_the_pair_matrix_holds_each_pair_above_its_diagonal(analysis):
