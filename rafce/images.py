@@ -39,14 +39,14 @@ def find_in(root: Path, names: Iterable[str]) -> ImageFolder:
 
 def _best(candidates: Iterable[Path], names: Iterable[str]) -> ImageFolder | None:
     """Of the folders that exist and both spellings, the one that holds most of the images, the earlier on ties."""
-    names = list(names)
-    found: list[tuple[int, ImageFolder]] = []
-    for root in filter(Path.is_dir, candidates):
-        present = _listing(root)
-        for suffix in SUFFIXES:
-            folder = ImageFolder(root.resolve(), suffix)
-            found.append((sum(folder.file_name(name) in present for name in names), folder))
-    return max(found, key=lambda pair: pair[0])[1] if found else None
+    roots = [root.resolve() for root in candidates if root.is_dir()]
+    folders = [ImageFolder(root, suffix) for root in roots for suffix in SUFFIXES]
+    present = {root: _listing(root) for root in roots}
+    n_found = [0] * len(folders)
+    for name in names:  # once: there may be more names than fit into memory
+        for i, folder in enumerate(folders):
+            n_found[i] += folder.file_name(name) in present[folder.root]
+    return folders[n_found.index(max(n_found))] if folders else None
 
 
 def _listing(root: Path) -> set[str]:

@@ -281,7 +281,7 @@ def tables(draw: st.DrawFn) -> list[tuple[str, str, list[tuple[bool | None, str]
     return draw(st.lists(row, min_size=1, max_size=30))
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=25, deadline=None)
 @given(tables())
 def test_unknown_states_never_count(drawn):
     lines = [f"{i}.jpg,{p},{e},{','.join(text for _, text in s)}" for i, (p, e, s) in enumerate(drawn)]

@@ -1,0 +1,147 @@
+"""`rafce import` from the command line: what it prints, how it fails, and that what it writes analyzes and trains."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from click.testing import CliRunner, Result
+from PIL import Image
+
+from rafce.dataset import read_dataset
+from rafce_cli.main import rafce
+from rafce_cli.main_train import rafce_train
+from rafce_fixtures.tables import (
+    emotions_csv,
+    fex_csv,
+    libreface_csv,
+    make_frames,
+    openface_csv,
+    plain_csv,
+    write_videos,
+)
+from rafce_reports.analysis import AnalyzeOptions, analyze
+
+FRAMES = make_frames(n_videos=9, n_frames=12)
+RENDER = {"openface": openface_csv, "fex": fex_csv, "libreface": libreface_csv, "table": plain_csv}
+KEYS = {"openface": ("video", "frame"), "fex": ("input", "frame"), "libreface": ("video", "frame")}
+
+
+def run(*arguments: object, program=rafce) -> Result:
+    return CliRunner().invoke(program, [str(argument) for argument in arguments])
+
+
+def bring_in(root: Path, source: str, *arguments: object) -> Result:
+    write_videos(FRAMES, RENDER[source], root / source)
+    emotions: list[object] = []
+    if source in KEYS:
+        (root / f"{source}.csv").write_text(emotions_csv(FRAMES, KEYS[source]))
+        emotions = ["--emotions", root / f"{source}.csv"]
+    return run("import", source, root / source, *emotions, "--out", root / "data", *arguments)
+
+
+@pytest.mark.parametrize("source", RENDER)
+def test_what_each_program_wrote_analyzes_after_one_command(tmp_path, source):
+    group = "input" if source == "fex" else "video"
+    result = bring_in(tmp_path, source, "--group-column", group)
+    assert result.exit_code == 0, result.output
+    dataset = read_dataset(tmp_path / "data")
+    kept = sum(frame.is_tracked for frame in FRAMES) if source == "libreface" else len(FRAMES)
+    assert dataset.n_images == kept
+    analysis = analyze(dataset, AnalyzeOptions())
+    assert analysis.groups is not None
+    assert len(analysis.groups.names) == 9
+    assert analysis.left_out["lab"] == "this dataset carries no laboratory table"
+
+
+def test_rows_emotions_aus_groups_and_the_next_step_are_printed(tmp_path):
+    result = bring_in(tmp_path, "openface", "--group-column", "video", "--min-confidence", 0.8)
+    words = " ".join(result.output.split())
+    failed = sum(not frame.is_tracked for frame in FRAMES)
+    for expected in (
+        "lines in 9 files │ 117",
+        f"images │ {len(FRAMES)}",
+        f"without a face (success 0): AUs unknown │ {failed}",
+        "below --min-confidence: AUs unknown",
+        "18 AUs",
+        "AU45",
+        "none is in two partitions",
+        "labels only",
+        f"{tmp_path}/data: {len(FRAMES)} images of 9 groups",
+        f"Next: rafce analyze {tmp_path}/data",
+    ):
+        assert expected in words, words
+    assert "Images count as independent" not in words
+
+
+def test_without_groups_the_risk_is_said_aloud(tmp_path):
+    assert "Images count as independent" in bring_in(tmp_path, "table").output
+
+
+def test_json_is_the_manifest(tmp_path):
+    result = bring_in(tmp_path, "table", "--json")
+    assert json.loads(result.output) == json.loads((tmp_path / "data/manifest.json").read_text())
+
+
+def test_a_fault_is_one_message_with_exit_code_2_and_nothing_is_written(tmp_path):
+    (tmp_path / "t.csv").write_text("image,emotion,AU01\na.jpg,glad,2\n")
+    result = run("import", "table", tmp_path / "t.csv", "--out", tmp_path / "data")
+    assert result.exit_code == 2
+    assert result.stderr == f"error: {tmp_path}/t.csv:2: expected 0 or 1 in column AU01, found '2'\n"
+    assert [path.name for path in tmp_path.iterdir()] == ["t.csv"]
+
+
+@pytest.mark.parametrize("source", RENDER)
+def test_help_has_examples_that_parse(source):
+    result = run("import", source, "--help")
+    examples = [
+        line.strip() for line in result.output.splitlines() if line.startswith(f"    rafce import {source}")
+    ]
+    assert len(examples) == 3
+    for example in examples:
+        parsed = run(*example.split()[1:], "--out", "/dev/null/nowhere")
+        assert "No such option" not in parsed.output
+        assert "Usage:" not in parsed.output
+
+
+def test_the_help_of_the_group_imports_no_library():
+    code = "import sys; from rafce_cli.main import rafce; rafce(['import', 'table', '--help'], standalone_mode=False);"
+    code += "assert not {'numpy', 'pyarrow', 'pandas'} & set(sys.modules)"
+    subprocess.run([sys.executable, "-c", code], check=True, stdout=subprocess.DEVNULL)
+
+
+# --- training ---
+
+TINY = {
+    "--method": "mml",
+    "--backbone": "squeezenet1_1",
+    "--image-size": 32,
+    "--batch-size": 8,
+    "--epochs": 1,
+    "--device": "cpu",
+}
+
+
+def test_an_imported_dataset_trains_on_its_images_and_says_what_is_missing_without(tmp_path):
+    torch.set_num_threads(1)
+    draw_frames(tmp_path / "frames")
+    words = [word for pair in TINY.items() for word in pair]
+    bring_in(tmp_path / "labels", "openface", "--group-column", "video")
+    result = run("run", tmp_path / "labels/data", *words, "--out", tmp_path / "run", program=rafce_train)
+    assert result.exit_code == 2
+    assert "expected --images DIR" in result.stderr
+    bring_in(tmp_path / "seen", "openface", "--group-column", "video", "--images", tmp_path / "frames")
+    result = run("run", tmp_path / "seen/data", *words, "--out", tmp_path / "run", program=rafce_train)
+    assert result.exit_code == 0, result.output
+    metrics = json.loads((tmp_path / "run/metrics.json").read_text())
+    assert len(metrics["test"]["confusion"]) == 3
+
+
+def draw_frames(folder: Path) -> None:
+    folder.mkdir()
+    rng = np.random.default_rng(0)
+    for frame in FRAMES:
+        Image.fromarray(rng.integers(256, size=(32, 32, 3), dtype=np.uint8)).save(folder / frame.image)
