@@ -15,7 +15,7 @@ from scipy.sparse import csc_array
 
 from rafce.errors import DatasetError, raise_all
 from rafce.intervals import DRAWS, Ratios, alike_groups, interval_of_draws, resample_groups
-from rafce.parts import GROUP, Chunk, Grid, Samples, au_tables
+from rafce.parts import Chunk, Grid, Samples, au_tables
 from rafce.schema import CATEGORIES
 from rafce.statistics import Counts, Sureness, category_index, sureness
 from rafce.streaming import Progress, count_here
@@ -91,7 +91,7 @@ def count_groups(samples: Samples, jobs: int | None = None, progress: Progress |
 
 def by_groups(samples: Samples) -> Samples:
     """The same samples, to be read together with their groups; DatasetError when they have none."""
-    if GROUP not in samples.columns:
+    if not samples.in_groups:
         raise DatasetError("samples: expected a column group (text), found none")
     return samples._replace(grid=samples.grid._replace(grouped=True))
 

@@ -78,6 +78,11 @@ class Samples(NamedTuple):
         """How many rows all parts have."""
         return sum(part.n_rows for part in self.parts)
 
+    @property
+    def in_groups(self) -> bool:
+        """Whether each row says of which group it is."""
+        return GROUP in self.columns
+
 
 class Chunk(NamedTuple):
     """Rows as a kernel wants them: bit i % 8 of byte i // 8 is the i-th AU of the vocabulary.

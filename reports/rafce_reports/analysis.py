@@ -25,7 +25,7 @@ from rafce.formats.raf_au import Token, parse_label
 from rafce.grouped import GroupTally, by_groups, count_by_group, grouped_sureness, tally_groups
 from rafce.grouped_association import log_odds_bounds, mutual_information_over_groups
 from rafce.lab_vs_wild import compare_lab_and_wild
-from rafce.parts import GROUP, Samples
+from rafce.parts import Samples
 from rafce.reference import LAB_SUBJECTS, LabCell
 from rafce.schema import PARTITIONS, SCOPES
 from rafce.sentences import check_sentences
@@ -177,7 +177,7 @@ def _or_left_out(part: str, work: Callable[[], Result], left_out: dict[str, str]
 
 def _groups(samples: Samples, count: Count) -> GroupTally | None:
     """The groups of all samples, whatever the scope."""
-    if GROUP not in samples.columns:
+    if not samples.in_groups:
         return None
     return tally_groups(count("groups", count_by_group, by_groups(samples)), samples.grid)
 
@@ -215,6 +215,8 @@ def fitted(dataset: Dataset, tally: Tally, partitions: Iterable[str]) -> Fitted:
 
 
 def _pairs(dataset: Dataset, options: AnalyzeOptions, count: Count) -> PairCounts:
+    if len(dataset.aus) < 2:
+        raise NotApplicableError("this dataset has no two AUs to show together")
     if options.co_occurrence is False:
         raise NotApplicableError(NOT_ASKED)
     if options.co_occurrence is None and dataset.n_images > MOST_FOR_PAIRS:
@@ -266,7 +268,7 @@ def _sentences(
     dataset: Dataset, known: Fitted, pairs: PairCounts | None, lab: Sequence[LabCell]
 ) -> pd.DataFrame:
     evidence = dataset_evidence(known.n_E, known.counts, pairs, *dataset.words, lab)
-    if GROUP in dataset.samples.columns:
+    if dataset.samples.in_groups:
         raise NotApplicableError(
             f"{DEPENDENT}, and intervals of the sentences' figures do not allow for that"
         )
@@ -281,7 +283,7 @@ def try_classifiers(dataset: Dataset, tally: Tally, count: Count = count_quietly
     known = fitted(dataset, tally, ("train", "validation"))
     if not known.n_E.any() or not fitted(dataset, tally, ("test",)).n_E.any():
         raise NotApplicableError("the classifiers need images to count on and test images")
-    if GROUP not in dataset.samples.columns:
+    if not dataset.samples.in_groups:
         outcome = count("classifiers", outcome_kernel(known, "test"), dataset.samples)
         return trial_of(known, outcome, dataset.emotions)
     kernel = outcome_by_group_kernel(known, "test")
@@ -294,7 +296,7 @@ def _sides(dataset: Dataset, partitions: Sequence[str]) -> pd.DataFrame:
         raise NotApplicableError(
             "these samples do not say on which side of the face an AU is (column au_raw)"
         )
-    if GROUP in dataset.samples.columns:
+    if dataset.samples.in_groups:
         raise NotApplicableError(f"{DEPENDENT}, and sides are not counted by group")
     return au_sides(_tokens(dataset, partitions), dataset.aus)
 

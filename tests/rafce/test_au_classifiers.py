@@ -13,15 +13,20 @@ from rafce.au_classifiers import (
     CLASSIFIERS,
     Fitted,
     Images,
+    OutcomeByGroup,
     Trial,
     equation_7,
     mean_with_interval,
     naive_bayes_class,
     naive_bayes_uniform,
+    outcome_by_group,
+    outcome_by_group_kernel,
     outcome_kernel,
     outcome_on,
     trial_of,
 )
+from rafce.grouped import by_groups
+from rafce.intervals import Ratios, grouped_ratio_interval, resample_groups
 from rafce.parts import find_samples
 from rafce.schema import PARTITIONS, Vocabulary
 from rafce.statistics import count
@@ -196,3 +201,68 @@ def test_the_interval_of_a_mean_rate_covers_it():
         assert 0 <= low <= mean <= high <= 1
         hits += low <= truth_R.mean() <= high
     assert hits > 0.92 * 400
+
+
+# --- groups ---
+
+
+def test_groups_of_test_images_are_counted_apart_over_chunks_and_parts(tmp_path, monkeypatch):
+    monkeypatch.setattr(rafce.parts, "CHUNK_ROWS", 13)
+    monkeypatch.setattr(rafce.parts, "PART_ROWS", 40)
+    every, known = images(2, n=200, known_share=0.8), fitted(images(0), 4)
+    group_N = np.random.default_rng(3).integers(0, 9, 200)
+    partition_N = np.array(PARTITIONS)[group_N % 3]
+    columns = {
+        "group": [f"v{group}" for group in group_N],
+        "partition": partition_N,
+        "emotion_id": pa.array(every.emotion_N, pa.int8()),
+        **{f"AU0{i}": pa.array(every.active_NA[:, i], mask=~every.known_NA[:, i]) for i in range(6)},
+    }
+    pq.write_table(pa.table(columns), tmp_path / "samples.parquet", row_group_size=23)
+    samples = by_groups(find_samples(tmp_path / "samples.parquet", Vocabulary(EMOTIONS, tuple(range(6)))))
+    found = outcome_by_group(count_here(outcome_by_group_kernel(known, "test"), samples, jobs=2))
+    ties_G = np.zeros(len(CLASSIFIERS), np.int64)
+    for u, group in enumerate((2, 5, 8)):
+        rows = np.flatnonzero(group_N == group)
+        alone = outcome_on(known, Images(every.emotion_N[rows], every.active_NA[rows], every.known_NA[rows]))
+        assert found.n_UE[u].tolist() == alone.n_E.tolist()
+        assert found.correct_UGE[u].tolist() == alone.correct_GE.tolist()
+        ties_G += alone.ties_G
+    assert found.ties_G.tolist() == ties_G.tolist()
+    assert found.total().n_E.sum() == (partition_N == "test").sum()
+
+
+def test_figures_over_groups_have_the_groups_intervals():
+    rng, known = np.random.default_rng(4), fitted(images(0), 4)
+    n_UE = rng.integers(0, 6, (7, 4))
+    n_UE[:, 3] = 0  # no test image
+    groups = OutcomeByGroup(
+        n_UE, rng.binomial(n_UE[:, None], 0.6, (7, len(CLASSIFIERS), 4)), np.zeros(4, int)
+    )
+    trial = trial_of(known, groups.total(), EMOTIONS, groups)
+    for i, row in enumerate(trial.summary.to_dict("records")):
+        correct_UE = groups.correct_UGE[:, i]
+        assert (row["n"], row["n_groups"]) == (n_UE.sum(), 7)
+        found = [row["accuracy_low"], row["accuracy_high"]]
+        assert found == pytest.approx(np.stack(grouped_ratio_interval(correct_UE.sum(1), n_UE.sum(1))))
+        correct_RE, n_RE = (table[:, :3] for table in resample_groups(Ratios(correct_UE, n_UE)))
+        whole_E = correct_UE.sum(0)[:3] / n_UE.sum(0)[:3]
+        uars = [
+            np.mean([c / n if n else whole for c, n, whole in zip(*drawn, whole_E, strict=True)])
+            for drawn in zip(correct_RE, n_RE, strict=True)
+        ]
+        assert row["uar"] == pytest.approx(whole_E.mean())
+        assert [row["uar_low"], row["uar_high"]] == pytest.approx(np.percentile(uars, [2.5, 97.5]))
+        recall = trial.recall[trial.recall["classifier"] == row["classifier"]]
+        low_E, high_E = grouped_ratio_interval(correct_UE, n_UE)
+        np.testing.assert_allclose(recall[["ci_low", "ci_high"]], np.stack([low_E, high_E], axis=1))
+        assert recall["n_groups"].tolist() == [*np.count_nonzero(n_UE[:, :3], axis=0), 0]
+
+
+def test_one_group_of_test_images_gives_figures_without_intervals():
+    known = fitted(images(0), 4)
+    n_UE = np.array([[3, 4, 0, 2]])
+    groups = OutcomeByGroup(n_UE, np.stack([n_UE // 2] * 4, axis=1), np.zeros(4, int))
+    summary = trial_of(known, groups.total(), EMOTIONS, groups).summary
+    assert summary[["accuracy_low", "accuracy_high", "uar_low", "uar_high"]].isna().all(axis=None)
+    assert summary[["accuracy", "uar"]].notna().all(axis=None)

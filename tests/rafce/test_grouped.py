@@ -1,5 +1,6 @@
 """Counts of each group against counts by hand; the bootstrap over groups against one by hand, draw for draw."""
 
+import pickle
 from collections import Counter
 from pathlib import Path
 from typing import NamedTuple
@@ -11,10 +12,19 @@ import pytest
 
 import rafce.parts
 from rafce.errors import DatasetError
-from rafce.grouped import GroupTally, count_groups, grouped_sureness, sureness_of
+from rafce.grouped import (
+    GroupTally,
+    by_groups,
+    count_by_group,
+    count_groups,
+    grouped_sureness,
+    sureness_of,
+    tally_groups,
+)
 from rafce.parts import find_samples
 from rafce.schema import CATEGORIES, PARTITIONS, Vocabulary, au_column, au_statistics_schema, metadata
 from rafce.statistics import Counts, sureness
+from rafce.streaming import add, count_here
 from rafce.tables import au_statistics_table
 
 WORDS = Vocabulary(("glad", "sad", "mad"), (1, 2, 4, 6, 9, 12, 15, 25, 26, 43))
@@ -146,6 +156,16 @@ def test_groups_that_are_no_texts_or_missing_are_named(tmp_path):
     pq.write_table(table.set_column(0, "group", pa.array(range(5))), path)
     with pytest.raises(DatasetError, match=r"other\.parquet: expected text in column group, found int64$"):
         find_samples(path)
+
+
+def test_sums_of_parts_survive_the_way_from_another_machine(tmp_path):
+    samples = by_groups(find_samples(write(tmp_path / "samples.parquet", make_rows(80))))
+    sums = count_here(count_by_group, samples)
+    again = tally_groups(
+        add(pickle.loads(pickle.dumps(sums)), count_by_group((), samples.grid)), samples.grid
+    )
+    for one, other in zip(count_groups(samples), again, strict=True):
+        np.testing.assert_array_equal(one, other)
 
 
 # --- the bootstrap ---

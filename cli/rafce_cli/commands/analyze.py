@@ -57,7 +57,8 @@ def analyze(
     """Make Table 1, the figures and report.html from the dataset folder DATASET (rafce-data if left out).
 
     Every table is written as CSV and Parquet, every figure as PNG and SVG. Older reports are replaced. The samples
-    may be one Parquet file or a folder of them, and larger than memory.
+    may be one Parquet file or a folder of them, and larger than memory. Where images come in groups (videos,
+    subjects), every interval is over groups.
 
     \b
     Examples:
