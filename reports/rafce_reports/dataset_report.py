@@ -42,7 +42,8 @@ def is_reports_folder(folder: Path) -> bool:
 
 def write_figures(analysis: Analysis, folder: Path) -> None:
     """Every figure as PNG and SVG, Figure 2 as PDF too."""
-    emotions, aus = analysis.dataset.emotions, analysis.table1.aus
+    # where none is observed all are shown
+    emotions, aus = analysis.dataset.emotions, analysis.table1.aus or analysis.dataset.aus
     faces = example_faces(analysis.dataset) if analysis.options.with_images else None
     save_figure(draw_figure1(analysis.classes, faces), folder, "figure1")
     drawn = {place: drawable_aus(analysis, place) for place in ("wild", "lab")}
@@ -53,8 +54,8 @@ def write_figures(analysis: Analysis, folder: Path) -> None:
     save_figure(draw_information(analysis.information), folder, "au_information")
     save_figure(draw_telling(analysis.telling, emotions), folder, "telling_aus")
     if analysis.pairs is not None and "pair_bounds" not in analysis.left_out:
-        pairs = draw_cooccurrence(analysis.pairs, emotions, analysis.table1.seen("wild"))
-        save_figure(pairs, folder, "cooccurrence")
+        seen = analysis.table1.seen("wild") or analysis.dataset.aus
+        save_figure(draw_cooccurrence(analysis.pairs, emotions, seen), folder, "cooccurrence")
     if analysis.sides is not None:
         save_figure(draw_sides(analysis.sides), folder, "sides")
 

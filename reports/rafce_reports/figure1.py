@@ -85,10 +85,10 @@ def _numbers(axes: Axes, ordered: pd.DataFrame) -> None:
     widest = ordered["n"].max()
     axes.set_xlim(0, (1.35 if "n_groups" in ordered else 1.2) * widest)
     for row in ordered.itertuples():
-        split = " / ".join(str(getattr(row, partition)) for partition in PARTITIONS)
-        groups = f" in {row.n_groups} groups" if "n_groups" in ordered else ""
+        split = " / ".join(f"{getattr(row, partition):,}" for partition in PARTITIONS)
+        groups = f" in {row.n_groups:,} groups" if "n_groups" in ordered else ""
         total = axes.annotate(
-            f"{row.n}{groups}",
+            f"{row.n:,}{groups}",
             (row.n, row.Index),
             (4, 0),
             textcoords="offset points",

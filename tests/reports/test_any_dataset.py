@@ -334,6 +334,18 @@ def test_forty_aus_of_which_the_schematic_face_has_no_place_for_some_are_drawn_e
     assert f"Not drawn: {analysis.left_out['figure2']}." in page
 
 
+@pytest.mark.parametrize(
+    ("words", "active"), [(MOODS, False), (Vocabulary(("glad",), (12,)), True)], ids=["none", "one"]
+)
+def test_where_no_au_is_observed_or_only_one_there_is_every_report(words, active, tmp_path):
+    labels = draw(words, 90)
+    labels.active_NA[:] = active
+    analysis = analyze(make(tmp_path / "data", labels), AnalyzeOptions())
+    assert analysis.table1.seen("wild") == (words.aus if active else ())
+    assert ("pairs" in analysis.left_out) == (len(words.aus) == 1)
+    assert {"figure2.svg", "report.html"} <= set(write_reports(analysis, tmp_path / "reports")["files"])
+
+
 def test_a_page_of_imported_tables_speaks_of_no_raf(tmp_path, page_of):
     analysis = analyze(make(tmp_path / "data", draw(MOODS)), AnalyzeOptions())
     page = page_of(analysis)

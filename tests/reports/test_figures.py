@@ -57,7 +57,7 @@ def test_figure_1_draws_every_count_most_frequent_emotion_first(classes):
     ordered = classes.set_index("emotion").loc[names]
     for partition, bars in zip(PARTITION_COLOURS, figure.axes[0].containers, strict=True):
         assert [bar.get_width() for bar in bars] == ordered[partition].tolist()
-    assert [text for text in texts(figure) if "/" not in text] == [str(n) for n in ordered["n"]]
+    assert [text for text in texts(figure) if "/" not in text] == [f"{n:,}" for n in ordered["n"]]
 
 
 def test_figure_1_shows_a_face_beside_each_emotion_where_asked(dataset, classes):
