@@ -74,7 +74,7 @@ def find_files(inputs: Sequence[Path], leave_out: Sequence[Path | None] = ()) ->
         if not tables:
             raise LabelError(f"{path}: expected *.csv or *.parquet files in this folder, found none")
         found += tables
-    check_files(found)
+    _check_files(found)
     return found
 
 
@@ -82,8 +82,7 @@ def _tables_in(folder: Path) -> list[Path]:
     return sorted(path for path in folder.iterdir() if path.suffix.lower() in SUFFIXES and path.is_file())
 
 
-def check_files(found: Sequence[Path]) -> None:
-    """LabelError: no such file, a file of another kind, a file twice."""
+def _check_files(found: Sequence[Path]) -> None:
     absent = [f"{path}: expected a CSV or Parquet file, found none" for path in found if not path.is_file()]
     others = [
         f"{path}: expected the name of a CSV or Parquet file, found {path.suffix or 'no suffix'}"
@@ -292,4 +291,4 @@ def _readable(path: Path) -> Iterator[None]:
         kind = "a Parquet file" if path.suffix.lower() == ".parquet" else "comma-separated values"
         raise LabelError(f"{path}: expected {kind}: {error}") from None
     except OSError as error:
-        raise LabelError(f"{path}: cannot be read: {error.strerror or error}") from None
+        raise LabelError(f"{path}: expected a file to read: {error.strerror or error}") from None

@@ -27,9 +27,13 @@ class ImportOptions:
     lab: Path | None = None
 
     def __post_init__(self) -> None:
-        """ConfigError for two places of the emotions, or a confidence that no row can have."""
+        """ConfigError for two places of the emotions, groups of no meaning, numbers that no row can have."""
         if self.emotions is not None and self.emotion_column is not None:
             raise ConfigError("expected --emotions or --emotion-column, found both")
+        if self.group_column == "frame":
+            raise ConfigError(
+                "--group-column: expected what images share, such as video or subject, found frame"
+            )
         if self.min_confidence is not None and not 0 <= self.min_confidence <= 1:
             raise ConfigError(
                 f"--min-confidence: expected a number from 0 to 1, found {self.min_confidence:g}"

@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 from rafce.errors import LabelError, raise_all
 from rafce.imports import fex, libreface, openface, table
 from rafce.imports.emotions import KEYS, Emotions, read_emotions
-from rafce.imports.files import TableFile, check_files, find_files, fingerprint, open_table
+from rafce.imports.files import TableFile, find_files, fingerprint, open_table
 from rafce.imports.options import ImportOptions
 from rafce.imports.source import AuColumn, Source, au_columns, listed
 
@@ -16,7 +16,7 @@ SOURCES: Mapping[str, Source] = {
     "libreface": libreface.SOURCE,
     "table": table.SOURCE,
 }
-EMOTION, PARTITION, VIDEO = "emotion", "partition", "video"
+EMOTION, GROUP, PARTITION, VIDEO = "emotion", "group", "partition", "video"
 FILE_STEM = ""  # in place of a column: the name of the file without its suffix
 
 
@@ -54,20 +54,15 @@ class Plan(NamedTuple):
 
 def make_plan(options: ImportOptions) -> Plan:
     """Find and open all files, and read the emotions file; RafceError: files or columns that are missing or unfit."""
-    tables = [
-        open_table(path) for path in find_files(options.inputs, leave_out=(options.emotions, options.lab))
-    ]
-    if options.emotions is not None:
-        check_files([options.emotions])
+    paths = find_files(options.inputs, leave_out=(options.emotions, options.lab))
+    tables = [open_table(path) for path in paths]
     beside = {"emotions": options.emotions, "lab": options.lab}
     prints = {role: fingerprint(path) for role, path in beside.items() if path is not None}
     file = None if options.emotions is None else open_table(options.emotions)
     layouts = tuple(_layout(found, options, file) for found in tables)
     _check_alike(layouts)
-    emotions, told = None, dict[str, str]()
-    if file is not None:
-        told = _told(file, options)
-        emotions = read_emotions(file, list(layouts[0].keys), told)
+    told = {} if file is None else _told(file, options)
+    emotions = None if file is None else read_emotions(file, list(layouts[0].keys), told)
     aus = sorted({meaning.au for layout in layouts for meaning in layout.aus})
     return Plan(layouts, tuple(aus), emotions, frozenset(layouts[0].roles) | frozenset(told), prints)
 
@@ -99,11 +94,11 @@ def _asked_for(found: TableFile, options: ImportOptions, emotions: TableFile | N
         roles[EMOTION] = _emotion_column(found, options)
     group = options.group_column
     if group is not None and group not in other:
-        roles["group"] = (
+        roles[GROUP] = (
             FILE_STEM if group == VIDEO and group not in names else _present(found, group, "--group-column")
         )
     elif group is not None and group in names:
-        roles["group"] = group
+        roles[GROUP] = group
     return roles
 
 
@@ -150,7 +145,7 @@ def _told(emotions: TableFile, options: ImportOptions) -> dict[str, str]:
     """The columns of the emotions file that say something of a row, by their role."""
     if EMOTION not in emotions.columns:
         raise LabelError(f"{emotions.path}: expected a column {EMOTION}, found {listed(emotions.columns)}")
-    wanted = {EMOTION: EMOTION, "image": "image", PARTITION: PARTITION, "group": options.group_column}
+    wanted = {EMOTION: EMOTION, "image": "image", PARTITION: PARTITION, GROUP: options.group_column}
     return {role: name for role, name in wanted.items() if name is not None and name in emotions.columns}
 
 

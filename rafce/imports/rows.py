@@ -1,7 +1,7 @@
 """Blocks of any table to rows of one kind: image, emotion, group, partition, each AU active, inactive or unknown."""
 
 from collections.abc import Mapping
-from typing import Any
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -13,7 +13,7 @@ from rafce.imports.emotions import Emotions, described, key_column
 from rafce.imports.faults import BlockFaults, Faults
 from rafce.imports.files import Block, Places
 from rafce.imports.options import ImportOptions
-from rafce.imports.plan import EMOTION, FILE_STEM, PARTITION, Layout, Plan
+from rafce.imports.plan import EMOTION, FILE_STEM, GROUP, PARTITION, Layout, Plan
 from rafce.imports.repeats import HASH, hash_names
 from rafce.imports.source import listed
 from rafce.imports.values import au_states, image_names, numbers, texts, whole_numbers
@@ -52,6 +52,22 @@ class Names:
         return number_N
 
 
+class Piece(NamedTuple):
+    """A block on its way: `cells` are its columns by role, `told` what the emotions file says of its rows."""
+
+    block: Block
+    layout: Layout
+    cells: Mapping[str, pa.Array]
+    told: Mapping[str, pa.Array]
+    found: BlockFaults
+
+    def text(self, role: str) -> pa.Array:
+        """What is known of each row in a role, from its table before the emotions file; an empty cell is a fault."""
+        text = texts(self.cells[role] if role in self.cells else self.told[role])
+        self.found.check(text.is_null(), f"a value for the {role}", text)
+        return text
+
+
 class Reader:
     """Turns blocks into rows; keeps the names, the faults and the counts that all blocks have in common."""
 
@@ -64,64 +80,63 @@ class Reader:
     def schema(self) -> pa.Schema:
         """The columns of the rows: emotion and group by their number, the AUs with null for unknown."""
         always = {"image": pa.string(), HASH: pa.uint64(), EMOTION: pa.int32()}
-        others = {"group": pa.int32(), PARTITION: pa.int8()}
+        others = {GROUP: pa.int32(), PARTITION: pa.int8()}
         known = {role: kind for role, kind in others.items() if role in self.plan.roles}
         return pa.schema({**always, **known, **{au_column(au): pa.bool_() for au in self.plan.aus}})
 
     def rows(self, block: Block, layout: Layout) -> pa.RecordBatch:
         """A block as rows of this schema; what is wrong in it goes to the faults."""
-        found = BlockFaults(block)
-        cells = {role: _cell(name, block, layout) for role, name in layout.roles.items()}
-        told = {} if self.plan.emotions is None else _told(self.plan.emotions, block, layout, found)
-        labels = {**told, **cells}
-        columns: dict[str, Any] = {"image": _images(cells, told, block, layout, found)}
-        columns[HASH] = hash_names(columns["image"])
-        columns["emotion"] = self.emotions.number(_required(labels, EMOTION, found))
-        if "group" in labels:
-            columns["group"] = self.groups.number(_required(labels, "group", found))
-        if PARTITION in labels:
-            columns["partition"] = _partitions(_required(labels, PARTITION, found), found)
-        columns |= self._aus(cells, block, layout, found)
-        self.faults.add_block(found)
+        piece = _piece(block, layout, self.plan.emotions)
+        image = _images(piece)
+        columns = {
+            "image": image,
+            HASH: hash_names(image),
+            EMOTION: self.emotions.number(piece.text(EMOTION)),
+        }
+        if GROUP in self.plan.roles:
+            columns[GROUP] = self.groups.number(piece.text(GROUP))
+        if PARTITION in self.plan.roles:
+            columns[PARTITION] = _partitions(piece)
+        columns |= self._aus(piece)
+        self.faults.add_block(piece.found)
         self.places.add(block)
         self._check_emotions(layout)
         schema = self.schema()
         return pa.record_batch([columns[name] for name in schema.names], schema=schema)
 
-    def _aus(
-        self, cells: Mapping[str, Any], block: Block, layout: Layout, found: BlockFaults
-    ) -> dict[str, pa.Array]:
-        unseen_N = self._failed(cells, block.n_rows, found) | self._unsure(cells, block.n_rows, found)
-        meanings = {meaning.au: meaning for meaning in layout.aus}
-        columns = {au_column(au): pa.nulls(block.n_rows, pa.bool_()) for au in self.plan.aus}
-        for au, meaning in meanings.items():
-            cell = block.columns[meaning.column]
+    def _aus(self, piece: Piece) -> dict[str, pa.Array]:
+        """The states of each AU; of rows without a face, or not sure enough of it, all are unknown."""
+        n_rows = piece.block.n_rows
+        unseen_N = self._failed(piece) | self._unsure(piece)
+        columns = {au_column(au): pa.nulls(n_rows, pa.bool_()) for au in self.plan.aus}
+        for meaning in piece.layout.aus:
+            cell = piece.block.columns[meaning.column]
             states = au_states(cell, meaning)
-            found.check(states.wrong_N & ~unseen_N, f"{meaning.expected} in column {meaning.column}", cell)
-            columns[au_column(au)] = pa.array(states.active_N, mask=~states.known_N | unseen_N)
-        is_blank_N = np.logical_and.reduce([column.is_null() for column in columns.values()])
-        self.n_blank += int(is_blank_N.sum())
+            expected = f"{meaning.expected} in column {meaning.column}"
+            piece.found.check(states.wrong_N & ~unseen_N, expected, cell)
+            columns[au_column(meaning.au)] = pa.array(states.active_N, mask=~states.known_N | unseen_N)
+        self.n_blank += int(np.logical_and.reduce([column.is_null() for column in columns.values()]).sum())
         return columns
 
-    def _failed(self, cells: Mapping[str, Any], n_rows: int, found: BlockFaults) -> BoolArray:
+    def _failed(self, piece: Piece) -> BoolArray:
         """Where no face was tracked."""
-        if "success" not in cells:
-            return np.zeros(n_rows, bool)
-        value_N, wrong_N = numbers(cells["success"])
-        found.check(
-            wrong_N | ~np.isin(value_N, (0, 1)), "0 or 1 for a face that was tracked", cells["success"]
-        )
+        if "success" not in piece.cells:
+            return np.zeros(piece.block.n_rows, bool)
+        cell = piece.cells["success"]
+        value_N, wrong_N = numbers(cell)
+        piece.found.check(wrong_N | ~np.isin(value_N, (0, 1)), "0 or 1 for a face that was tracked", cell)
         failed_N: BoolArray = value_N == 0
         self.n_failed += int(failed_N.sum())
         return failed_N
 
-    def _unsure(self, cells: Mapping[str, Any], n_rows: int, found: BlockFaults) -> BoolArray:
+    def _unsure(self, piece: Piece) -> BoolArray:
         """Where the confidence is below what was asked for, or unknown."""
-        if "confidence" not in cells or self.options.min_confidence is None:
-            return np.zeros(n_rows, bool)
-        value_N, wrong_N = numbers(cells["confidence"])
-        found.check(wrong_N | (value_N < 0) | (value_N > 1), "a confidence from 0 to 1", cells["confidence"])
-        unsure_N = ~(value_N >= self.options.min_confidence)
+        if self.options.min_confidence is None:
+            return np.zeros(piece.block.n_rows, bool)
+        cell = piece.cells["confidence"]
+        value_N, wrong_N = numbers(cell)
+        piece.found.check(wrong_N | (value_N < 0) | (value_N > 1), "a confidence from 0 to 1", cell)
+        unsure_N: BoolArray = ~(value_N >= self.options.min_confidence)
         self.n_unsure += int(unsure_N.sum())
         return unsure_N
 
@@ -134,6 +149,19 @@ class Reader:
             )
 
 
+def _piece(block: Block, layout: Layout, emotions: Emotions | None) -> Piece:
+    """A block with what the emotions file says of its rows; a row that it does not have is a fault."""
+    found = BlockFaults(block)
+    cells = {role: _cell(name, block, layout) for role, name in layout.roles.items()}
+    if emotions is None:
+        return Piece(block, layout, cells, {}, found)
+    keys = {key: key_column(key, _cell(name, block, layout), found) for key, name in layout.keys.items()}
+    row_N = emotions.find(keys)
+    expected = f"expected a row of {emotions.path} with"
+    found.note(row_N < 0, lambda row: f"{expected} {described(keys, row)}, found none")
+    return Piece(block, layout, cells, emotions.take(row_N), found)
+
+
 def _cell(name: str, block: Block, layout: Layout) -> pa.Array:
     """A column of the table, or the name of its file in each row."""
     return _stems(block, layout) if name == FILE_STEM else block.columns[name]
@@ -143,62 +171,35 @@ def _stems(block: Block, layout: Layout) -> pa.Array:
     return pa.repeat(pa.scalar(layout.table.path.stem), block.n_rows)
 
 
-def _told(emotions: Emotions, block: Block, layout: Layout, found: BlockFaults) -> dict[str, pa.Array]:
-    """What the emotions file says of the rows of a block; a row that it does not have is a fault."""
-    keys = {key: key_column(key, _cell(name, block, layout), found) for key, name in layout.keys.items()}
-    row_N = emotions.find(keys)
-    found.note(
-        row_N < 0, lambda row: f"expected a row of {emotions.path} with {described(keys, row)}, found none"
-    )
-    return emotions.take(row_N)
-
-
-def _required(labels: Mapping[str, pa.Array], role: str, found: BlockFaults) -> pa.Array:
-    text = texts(labels[role])
-    found.check(text.is_null(), f"a value for the {role}", text)
-    return text
-
-
-def _partitions(text: pa.Array, found: BlockFaults) -> pa.Array:
+def _partitions(piece: Piece) -> pa.Array:
+    text = piece.text(PARTITION)
     index = pc.index_in(text, value_set=pa.array(PARTITIONS))
-    found.check(pc.and_(index.is_null(), text.is_valid()), f"one of {', '.join(PARTITIONS)}", text)
+    piece.found.check(pc.and_(index.is_null(), text.is_valid()), f"one of {', '.join(PARTITIONS)}", text)
     return index.cast(pa.int8())
 
 
-def _images(
-    cells: Mapping[str, pa.Array],
-    told: Mapping[str, pa.Array],
-    block: Block,
-    layout: Layout,
-    found: BlockFaults,
-) -> pa.Array:
+def _images(piece: Piece) -> pa.Array:
     """The image of each row: of the image column, else of the emotions file, else after the file and the frame."""
-    if "image" not in cells:
-        return _other_images(cells, told, block, layout, found)
-    text = _required(cells, "image", found)
+    if "image" not in piece.cells:
+        return _other_images(piece)
+    text = piece.text("image")
     named = image_names(text)
-    found.check(pc.is_in(named, value_set=pa.array(NO_NAMES)), "the name of an image", text)
-    if layout.roles["image"] != IMAGE_OR_VIDEO:
+    piece.found.check(pc.is_in(named, value_set=pa.array(NO_NAMES)), "the name of an image", text)
+    if piece.layout.roles["image"] != IMAGE_OR_VIDEO:
         return named
     is_picture = pc.match_substring_regex(named, PICTURE)
     if pc.all(is_picture).as_py():
         return named
-    return pc.if_else(is_picture, named, _other_images(cells, told, block, layout, found))
+    return pc.if_else(is_picture, named, _other_images(piece))
 
 
-def _other_images(
-    cells: Mapping[str, pa.Array],
-    told: Mapping[str, pa.Array],
-    block: Block,
-    layout: Layout,
-    found: BlockFaults,
-) -> pa.Array:
-    if "image" in told:
-        return image_names(texts(told["image"]))
-    stem = _stems(block, layout)
-    if "frame" not in cells:
+def _other_images(piece: Piece) -> pa.Array:
+    if "image" in piece.told:
+        return image_names(texts(piece.told["image"]))
+    stem = _stems(piece.block, piece.layout)
+    if "frame" not in piece.cells:
         return pc.binary_join_element_wise(stem, ".jpg", "")
-    frame_N, wrong_N = whole_numbers(cells["frame"])
-    found.check(wrong_N, "the number of a frame", cells["frame"])
+    frame_N, wrong_N = whole_numbers(piece.cells["frame"])
+    piece.found.check(wrong_N, "the number of a frame", piece.cells["frame"])
     number = pc.utf8_lpad(pa.array(frame_N).cast(pa.string()), 6, "0")
     return pc.binary_join_element_wise(stem, "_", number, ".jpg", "")

@@ -113,7 +113,7 @@ def test_a_value_that_its_program_does_not_write_is_named(tmp_path, source, head
         ({"au_columns": "smile"}, f"{NAMES}, found 'smile'"),
         ({"au_columns": "smile=x"}, f"{NAMES}, found 'smile=x'"),
         ({"split": "60/40"}, "--split: expected three positive shares such as 60/20/20, found '60/40'"),
-        ({"emotions": "none.csv"}, "none.csv: expected a CSV or Parquet file, found none"),
+        ({"emotions": "none.csv"}, "none.csv: expected a file to read: No such file or directory"),
     ],
 )  # fmt: skip
 def test_an_option_that_does_not_fit_the_table_is_named(tmp_path, options, expected):
@@ -124,6 +124,7 @@ def test_an_option_that_does_not_fit_the_table_is_named(tmp_path, options, expec
     ("options", "expected"),
     [
         ({"min_confidence": 1.5}, "--min-confidence: expected a number from 0 to 1, found 1.5"),
+        ({"group_column": "frame"}, "expected what images share, such as video or subject, found frame"),
         ({"au_threshold": 0.0}, "--au-threshold: expected a positive number, found 0"),
         ({"au_threshold": float("nan")}, "--au-threshold: expected a positive number, found nan"),
         (

@@ -8,6 +8,7 @@ from typing import Any
 import click
 
 PATH = click.Path(path_type=Path)
+MEGABYTE = 10**6
 Command = Callable[..., None]
 
 OPTIONS = (
@@ -83,7 +84,8 @@ def import_() -> None:
     """Make the dataset folder from tables of other programs: CSV or Parquet, of any size.
 
     An AU is active, inactive or unknown: unknown where the program does not code it, where its cell is empty, -1 or
-    999, and where no face was seen. Unknown never counts as inactive.
+    999, and where no face was seen. Unknown never counts as inactive. A row is an image with one face: an image that
+    stands in two rows is an error.
 
     \b
     Examples:
@@ -179,8 +181,10 @@ def _import(source: str, as_json: bool, **options: Any) -> None:
     from rafce.imports.options import ImportOptions
     from rafce_cli.progress import progress_bar
 
-    with progress_bar("reading") as progress:
-        manifest = import_dataset(ImportOptions(source, **options), progress)
+    with progress_bar("reading, MB") as show:
+        manifest = import_dataset(
+            ImportOptions(source, **options), lambda done, total: show(done // MEGABYTE, total // MEGABYTE)
+        )
     if as_json:
         click.echo(json.dumps(manifest, indent=2, ensure_ascii=False))
         return
