@@ -24,7 +24,8 @@ class Counting:
     def __call__(self, what: str, kernel: Kernel[Sums], samples: Samples) -> Sums:
         """What `kernel` counts; a bar shows the rows that are done."""
         start, done = time.perf_counter(), 0
-        with progress_bar(f"counting {what}") as show:
+        with progress_bar(f"{what}: rows counted") as show:
+            show(0, samples.n_rows)
 
             def add_rows(n_rows: int) -> None:
                 nonlocal done
