@@ -15,7 +15,7 @@ Json = dict[str, Any]
 LESS = {"inside - area": "less uniform map", "inside - average": "less mean map"}
 AGAINST = "inside - inside of the other run"
 NOTE = (
-    "n: test images with a map and a region. Uniform map: the regions' share of the area. Mean map: that of the run "
+    "n: test images with a map and a region{}. Uniform map: the regions' share of the area. Mean map: that of the run "
     "over the other images. Differences in points, with 95 % intervals over {}."
 )
 LICENCE = "the figures show faces, which the licence of the images does not allow passing on"
@@ -27,9 +27,10 @@ def print_summary(summary: Json, out: Path) -> None:
     console.print("Share of Grad-CAM inside the regions of AUs, %")
     for look in summary["runs"]:
         console.print(share_table(look, summary["means"]))
-    over = "groups of images" if any(row["groups"] for row in summary["means"]) else "images"
+    is_grouped = any(row["groups"] is not None for row in summary["means"])
+    said = (" (below: their groups)", "groups of images") if is_grouped else ("", "images")
     lines = [
-        NOTE.format(over),
+        NOTE.format(*said),
         *difference_lines(summary["means"], [look["run"] for look in summary["runs"]]),
     ]
     lines += [figure_line(target, figure) for target, figure in summary["figures"].items()]
@@ -43,14 +44,15 @@ def share_table(look: Json, means: list[Json]) -> Table:
     table = Table(title=title, title_justify="left", box=SIMPLE_HEAD)
     table.add_column("regions", no_wrap=True)
     of_run = [row for row in means if row["run"] == look["run"]]
-    is_grouped = any(row["groups"] is not None for row in of_run)
-    for name in ("n", *(["groups"] if is_grouped else []), "inside", *LESS.values()):
+    for name in ("n", "inside", *LESS.values()):
         table.add_column(name, justify="right", no_wrap=True)
     for regions in dict.fromkeys(row["regions"] for row in of_run):
         found = {row["measure"]: row for row in of_run if row["regions"] == regions}
         inside, less = found["inside"], [signed(found[name]) for name in LESS]
-        counts = [f"{inside['n']:,}", *([f"{inside['groups']:,}"] if is_grouped else [])]
-        table.add_row(regions, *counts, percent(inside["value"], 1), *less)
+        groups = (
+            "" if inside["groups"] is None else f"\n({inside['groups']:,})"
+        )  # below: there is no room beside
+        table.add_row(regions, f"{inside['n']:,}{groups}", percent(inside["value"], 1), *less)
     return table
 
 
