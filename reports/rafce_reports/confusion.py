@@ -16,7 +16,7 @@ from rafce_reports.style import FREQUENCY_MAP, INK, UNKNOWN, bare, drawing_style
 # K emotions
 IntArray = npt.NDArray[np.int64]
 
-CELL = 0.38
+CELL, TITLE_WIDTH = 0.38, 6.6
 TEXT_SIZE = 7.5
 DARK = 0.5
 """From this share on, figures in a cell are white."""
@@ -36,7 +36,7 @@ def draw_confusion(test: dict[str, Any]) -> Figure:
     """Rows sum to 100 %; beside each its images and its recall with interval; grey for an emotion without images."""
     emotions, counts_KK = test["emotions"], np.array(test["confusion"])
     side = CELL * len(emotions)
-    figure = new_figure(side + 4.4, side + 2.3)
+    figure = new_figure(max(side + 4.4, TITLE_WIDTH), side + 2.3)
     axes = figure.subplots()
     support_K = counts_KK.sum(1)
     share_KK = np.divide(
@@ -47,9 +47,8 @@ def draw_confusion(test: dict[str, Any]) -> Figure:
     _write_cells(axes, share_KK, counts_KK)
     _label(axes, emotions)
     figures = f"accuracy {_rate(test['accuracy'])}, mean recall (UAR) {_rate(test['uar'])}"
-    axes.set_title(
-        f"{test['n']:,} test images{in_groups(test)}, percent of each true emotion\n{figures}", pad=14
-    )
+    counted = f"{test['n']:,} test images{in_groups(test)}, percent of each true emotion"
+    figure.suptitle(f"{counted}\n{figures}", x=0.02, ha="left", size=10, weight="bold")
     return figure
 
 
