@@ -18,7 +18,7 @@ from rafce.imports.options import ImportOptions
 from rafce.imports.plan import Plan, make_plan
 from rafce.imports.repeats import check_repeats
 from rafce.imports.rows import Reader
-from rafce.imports.samples import ONE_FILE_ROWS, emotion_order, make_labels, ranks, write_samples
+from rafce.imports.samples import ONE_FILE_ROWS, emotion_order, make_labels, write_samples
 from rafce.imports.spool import Spool
 from rafce.parquet import write_parquet
 from rafce.parts import find_samples
@@ -61,12 +61,9 @@ def _import(options: ImportOptions, plan: Plan, folder: Path, progress: Progress
     reader, spool, inputs = _read(options, plan, folder, progress)
     images, missing = _find_images(options, spool)
     emotions, groups = reader.emotions.names(), reader.groups.names()
-    words, group_names = Vocabulary(emotion_order(emotions), plan.aus), sorted(groups)
-    group_U = ranks(groups, group_names) if "group" in plan.roles else None
-    labels = make_labels(
-        spool, ranks(emotions, words.emotions), group_U, parse_split(options.split), options.seed
-    )
-    write_samples(spool, labels, words, group_names, folder)
+    words = Vocabulary(emotion_order(emotions), plan.aus)
+    labels = make_labels(spool, emotions, groups, words, parse_split(options.split), options.seed)
+    write_samples(spool, labels, words, folder)
     spool.remove()
     tally, group_tally = _write_statistics(options, words, folder)
     imported = Imported(plan, reader, inputs, words, tally, group_tally, images, missing)

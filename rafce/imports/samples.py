@@ -8,6 +8,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
+from rafce.errors import ConfigError
 from rafce.imports.spool import Spool
 from rafce.parquet import write_parquet
 from rafce.schema import (
@@ -33,11 +34,12 @@ SOURCE = "given"
 
 
 class Labels(NamedTuple):
-    """The labels of all rows, in their final order: ids of emotions, ranks of groups, partitions."""
+    """The labels of all rows in their final order: ids of emotions, partitions, and positions in `groups` if any."""
 
     emotion_N: IntArray
-    group_N: IntArray | None
     partition_N: npt.NDArray[np.object_]
+    group_N: IntArray | None
+    groups: tuple[str, ...]
 
 
 def emotion_order(names: Sequence[str]) -> tuple[str, ...]:
@@ -51,41 +53,58 @@ def emotion_order(names: Sequence[str]) -> tuple[str, ...]:
     return tuple(sorted(names))
 
 
-def ranks(names: Sequence[str], order: Sequence[str]) -> IntArray:
-    """The position in `order` of each name."""
-    position = {name: i for i, name in enumerate(order)}
-    return np.array([position[name] for name in names], np.int64)
-
-
 def make_labels(
-    spool: Spool, emotion_U: IntArray, group_U: IntArray | None, shares: Sequence[float], seed: int
+    spool: Spool,
+    emotions: Sequence[str],
+    groups: Sequence[str],
+    words: Vocabulary,
+    shares: Sequence[float],
+    seed: int,
 ) -> Labels:
-    """The labels of all rows: their own partitions where the tables have them, else a split that cuts no group."""
-    emotion_N = emotion_U[spool.column("emotion")]
-    group_N = None if group_U is None else group_U[spool.column("group")]
+    """The labels of all rows, whose numbers stand for `emotions` and `groups`.
+
+    The partitions are their own where the tables have them, else a split that cuts no group. ConfigError: fewer groups
+    than partitions.
+    """
+    emotion_N = _places(emotions, words.emotions)[spool.column("emotion")]
+    names = tuple(sorted(groups))
+    group_N = _places(groups, names)[spool.column("group")] if "group" in spool.schema.names else None
     if "partition" in spool.schema.names:
         partition_N = np.array(PARTITIONS, dtype=object)[spool.column("partition")]
     elif group_N is None:
         partition_N = stratified_split(emotion_N, shares, seed)
     else:
+        _check_groups(names)
         partition_N = grouped_split(emotion_N, group_N, shares, seed)
-    return Labels(emotion_N, group_N, partition_N)
+    return Labels(emotion_N, partition_N, group_N, names)
 
 
-def write_samples(
-    spool: Spool, labels: Labels, words: Vocabulary, groups: Sequence[str], folder: Path
-) -> None:
+def _places(names: Sequence[str], order: Sequence[str]) -> IntArray:
+    """The position in `order` of each name."""
+    position = {name: i for i, name in enumerate(order)}
+    return np.array([position[name] for name in names], np.int64)
+
+
+def _check_groups(names: Sequence[str]) -> None:
+    if len(names) < len(PARTITIONS):
+        raise ConfigError(
+            f"--group-column: expected at least {len(PARTITIONS)} groups, one for each partition, "
+            f"found {len(names)}: {', '.join(names)}"
+        )
+
+
+def write_samples(spool: Spool, labels: Labels, words: Vocabulary, folder: Path) -> None:
     """Write `samples.parquet`, or `samples/` with numbered parts where the rows are too many for one file."""
     schema = imported_samples_schema(words, labels.group_N is not None, some_unknown(spool))
     file, parts = (folder / name for name in SAMPLES_PLACES)
     if spool.n_rows <= ONE_FILE_ROWS:
         pieces = _pieces(spool, ONE_FILE_ROWS)
-        write_parquet(_table(next(pieces), 0, labels, words, groups), schema, file)
+        write_parquet(_table(next(pieces), 0, labels, words), schema, file)
         return
     parts.mkdir()
     start = 0
     for i, rows in enumerate(_pieces(spool, PART_ROWS)):
-        write_parquet(_table(rows, start, labels, words, groups), schema, parts / f"{i:06d}.parquet")
+        write_parquet(_table(rows, start, labels, words), schema, parts / f"{i:06d}.parquet")
         start += rows.num_rows
 
 
@@ -109,7 +128,7 @@ def _pieces(spool: Spool, n_rows: int) -> Iterator[pa.Table]:
         yield pa.Table.from_batches(waiting)
 
 
-def _table(rows: pa.Table, start: int, labels: Labels, words: Vocabulary, groups: Sequence[str]) -> pa.Table:
+def _table(rows: pa.Table, start: int, labels: Labels, words: Vocabulary) -> pa.Table:
     """Rows from `start` on with all columns of the schema."""
     here = slice(start, start + rows.num_rows)
     emotion_N = labels.emotion_N[here]
@@ -122,7 +141,7 @@ def _table(rows: pa.Table, start: int, labels: Labels, words: Vocabulary, groups
         **{au_column(au): rows[au_column(au)] for au in words.aus},
     }
     if labels.group_N is not None:
-        columns["group"] = pa.array(groups, pa.string()).take(pa.array(labels.group_N[here]))
+        columns["group"] = pa.array(labels.groups).take(pa.array(labels.group_N[here]))
     if len(words.aus) <= MAX_MASK_AUS:
         states = rows.select([au_column(au) for au in words.aus])
         columns["au_mask"] = _mask(states, lambda state: state.fill_null(False))

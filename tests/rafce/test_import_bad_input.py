@@ -245,6 +245,13 @@ def test_more_classes_than_an_id_holds_are_an_error(tmp_path):
     )
 
 
+def test_fewer_groups_than_partitions_are_an_error(tmp_path):
+    found = message(
+        tmp_path, "openface", {"v.csv": "frame, emotion, AU01_c\n1, x, 1\n"}, group_column="video"
+    )
+    assert found == "--group-column: expected at least 3 groups, one for each partition, found 1: v"
+
+
 def test_a_group_in_two_partitions_is_an_error(tmp_path):
     content = (
         "image,emotion,AU01,who,partition\na.jpg,x,1,anna,train\nb.jpg,x,1,anna,test\nc.jpg,x,0,bert,train\n"
