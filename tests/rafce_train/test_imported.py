@@ -16,7 +16,7 @@ from rafce_train.data import find_images, read_data, training_warnings
 from rafce_train.evaluate import evaluate
 from rafce_train.explain import Options, explain
 from rafce_train.losses import au_loss
-from rafce_train.metrics import tune_thresholds
+from rafce_train.metrics import au_metrics, emotion_metrics, tune_thresholds
 from rafce_train.plan import make_plan
 from rafce_train.predict import predict
 from rafce_train.resampling import OverGroups, resampling_of
@@ -355,6 +355,29 @@ def test_copies_of_an_image_tell_no_more_than_one():
         np.repeat(hit_N, 10), np.repeat(everyone_N, 10)
     )
     assert copied == pytest.approx(once)
+
+
+def test_uar_and_macro_f1_intervals_over_groups_equal_loops_that_draw_groups():
+    random = np.random.default_rng(2)
+    group_N, emotion_N = np.repeat(np.arange(8), 5), random.integers(0, 3, 40)
+    emotion_N[group_N > 1] %= 2  # the third emotion is in two groups alone: some draws miss it
+    probability_NK = random.dirichlet(np.ones(3), 40) + 0.4 * np.eye(3)[emotion_N]
+    right_N = probability_NK.argmax(1) == emotion_N
+    recalls = [right_N[emotion_N == k].mean() for k in range(3)]
+    au_NA = random.choice([0, 1, np.nan], (40, 2), p=[0.5, 0.4, 0.1])
+    au_p_NA = random.random((40, 2))
+    uars, f1s, draws = [], [], np.random.default_rng(0)
+    for _ in range(1000):
+        rows = np.concatenate([np.flatnonzero(group_N == group) for group in draws.integers(8, size=8)])
+        of = [rows[emotion_N[rows] == k] for k in range(3)]
+        uars.append(np.mean([right_N[of[k]].mean() if len(of[k]) else recalls[k] for k in range(3)]))
+        active_NA, called_NA = au_NA[rows] == 1, (au_p_NA[rows] >= 0.5) & ~np.isnan(au_NA[rows])
+        f1s.append(np.mean(2 * (active_NA & called_NA).sum(0) / (active_NA.sum(0) + called_NA.sum(0))))
+    resampling = resampling_of(group_N)
+    uar = emotion_metrics(("a", "b", "c"), emotion_N, probability_NK, resampling)["uar"]
+    assert (uar["ci_low"], uar["ci_high"]) == pytest.approx(tuple(np.percentile(uars, [2.5, 97.5])))
+    f1 = au_metrics((1, 2), au_NA, au_p_NA, np.full(2, 0.5), np.array([9, 9]), resampling)["macro_f1"]
+    assert f1["ci_high"] - f1["value"] == pytest.approx(1.96 * np.std(f1s))
 
 
 def test_images_of_a_single_group_have_no_interval(data):
