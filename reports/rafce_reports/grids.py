@@ -156,7 +156,8 @@ def differences_grid(comparison: pd.DataFrame) -> Grid:
     ]
     heads = ["wild, %", "95 % interval", "lab, %", "95 % interval", "difference", "95 % interval"]
     heads += ["q"] if is_tested else []
-    how = "Newcombe's interval" + (", Fisher's exact test, Benjamini–Hochberg q" if is_tested else "")
+    tests = "Newcombe's interval, Fisher's exact test, Benjamini–Hochberg q"
+    how = tests if is_tested else "both intervals combined as Newcombe does"
     return Grid(
         "Largest differences between wild and laboratory",
         f"The {len(rows)} largest of {len(known)} differences, wild minus laboratory, in percentage points ({how}).",
