@@ -122,7 +122,7 @@ class Config:
         "With several ranks, BatchNorm over all their images of a batch, not over each one's own.",
     )
 
-    dataset: str = option("rafce-data", DATA, "Dataset folder written by `rafce build`.")
+    dataset: str = option("rafce-data", DATA, "Dataset folder, of `rafce build` or `rafce import`.")
     images: str = option(
         "", DATA, "Folder of the images, if not the one that the dataset names.", metavar="DIR"
     )

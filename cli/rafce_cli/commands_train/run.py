@@ -28,7 +28,7 @@ MAY_MOVE = ("dataset", "images")
 )
 @config_options("dataset")
 def run(out: Path | None, config: Path | None, resume: Path | None, as_json: bool, **options: Any) -> None:
-    """Train a network on DATASET (a folder made by `rafce build`, rafce-data if left out) and test it once.
+    """Train a network on DATASET (made by `rafce build` or `rafce import`, rafce-data if left out) and test it once.
 
     Writes a run folder: config.toml (--config repeats the run), history.parquet, weights.safetensors (the best
     epoch on validation), predictions.parquet and metrics.json (test images), TensorBoard events, report/.
