@@ -2,7 +2,6 @@
 
 import csv
 import hashlib
-import io
 from bisect import bisect_right
 from codecs import getincrementaldecoder
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -116,7 +115,9 @@ def _header(path: Path) -> list[str]:
             f"{path}:1: expected the names of the columns, found {'an empty line' if line else 'an empty file'}"
         )
     try:
-        return next(csv.reader(io.StringIO(line.decode("utf-8")), skipinitialspace=True))
+        return next(csv.reader([line.decode("utf-8").rstrip("\r\n")], skipinitialspace=True, strict=True))
+    except csv.Error as error:
+        raise LabelError(f"{path}:1: expected comma-separated values: {error}") from None
     except UnicodeDecodeError as error:
         raise LabelError(f"{path}:1: expected UTF-8 text, found the byte 0x{line[error.start]:02x}") from None
 
