@@ -4,11 +4,12 @@ import csv
 import hashlib
 from bisect import bisect_right
 from codecs import getincrementaldecoder
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, BinaryIO, NamedTuple
 
 import pyarrow as pa
 import pyarrow.csv
@@ -88,12 +89,8 @@ def _check_files(found: Sequence[Path]) -> None:
         for path in found
         if path.is_file() and path.suffix.lower() not in SUFFIXES
     ]
-    resolved = [path.resolve() for path in found]
-    twice = [
-        f"{path}: expected each file once, found it again"
-        for i, path in enumerate(found)
-        if resolved[i] in resolved[:i]
-    ]
+    again = Counter(path.resolve() for path in found)
+    twice = [f"{path}: expected each file once, found it {n} times" for path, n in again.items() if n > 1]
     raise_all([*absent, *others, *twice])
 
 
@@ -124,19 +121,24 @@ def _header(path: Path) -> list[str]:
 
 def fingerprint(path: Path) -> dict[str, Any]:
     """Name, SHA-256 and the number of lines (Parquet: rows); LabelError: a NUL byte, bytes that are not UTF-8."""
-    is_text = path.suffix.lower() != ".parquet"
-    digest, check, n_lines, last = hashlib.sha256(), _TextCheck(path), 0, b""
     with _readable(path), path.open("rb") as file:
-        while data := file.read(READ_BYTES):
-            digest.update(data)
-            if is_text:
-                check(data, n_lines)
-            n_lines += data.count(b"\n")
-            last = data[-1:]
-        if is_text:
-            check(b"", n_lines)
-        n_rows = n_lines + (last not in (b"", b"\n")) if is_text else pq.read_metadata(path).num_rows
-    return {"file": path.name, "sha256": digest.hexdigest(), "lines": n_rows}
+        if path.suffix.lower() == ".parquet":
+            digest, n_lines = hashlib.file_digest(file, "sha256"), pq.read_metadata(path).num_rows
+        else:
+            digest, n_lines = _read_text(path, file)
+    return {"file": path.name, "sha256": digest.hexdigest(), "lines": n_lines}
+
+
+def _read_text(path: Path, file: BinaryIO) -> tuple[Any, int]:
+    """The digest of a text and the number of its lines, the last of which may lack its end."""
+    digest, check, n_ends, last = hashlib.sha256(), _TextCheck(path), 0, b"\n"
+    while data := file.read(READ_BYTES):
+        digest.update(data)
+        check(data, n_ends)
+        n_ends += data.count(b"\n")
+        last = data[-1:]
+    check(b"", n_ends)
+    return digest, n_ends + (last != b"\n")
 
 
 class _TextCheck:

@@ -199,7 +199,7 @@ def test_missing_files_and_empty_folders_are_named(tmp_path):
         with pytest.raises(RafceError, match=re.escape(expected)):
             import_dataset(ImportOptions("table", (tmp_path / name,), tmp_path / "data"))
     (tmp_path / "t.csv").write_text(GOOD)
-    with pytest.raises(RafceError, match="expected each file once, found it again"):
+    with pytest.raises(RafceError, match="expected each file once, found it 2 times"):
         import_dataset(ImportOptions("table", (tmp_path / "t.csv", tmp_path), tmp_path / "data"))
 
 
