@@ -17,6 +17,7 @@ import pytest
 import rafce.cluster
 from rafce.cluster import count_on_cluster
 from rafce.errors import ConfigError, DatasetError
+from rafce.grouped import by_groups, count_by_group, count_groups, tally_groups
 from rafce.parts import Samples, find_samples
 from rafce.schema import PARTITIONS, Vocabulary, metadata
 from rafce.streaming import count_au_pairs, count_aus, count_here
@@ -33,8 +34,10 @@ ROWS = 1000
 def samples(tmp_path) -> Samples:
     for i in range(N_FILES):
         rng = np.random.default_rng(i)
+        partition_N = rng.choice(PARTITIONS, ROWS)
         columns = {
-            "partition": rng.choice(PARTITIONS, ROWS),
+            "group": [f"{partition} {i % 5}" for partition in partition_N],
+            "partition": partition_N,
             "emotion_id": rng.integers(0, 3, ROWS, dtype=np.int8),
             "au_mask": rng.integers(0, 2**32, ROWS, dtype=np.uint32),
             "au_known": rng.integers(0, 2**32, ROWS, dtype=np.uint32),
@@ -96,6 +99,14 @@ def test_what_a_killed_worker_had_is_counted_by_another(cluster, samples):
     counts = count_on_cluster(slow_kernel(), samples, cluster.scheduler_address, kill_once)
     assert under_way[0]
     assert_same(counts, count_here(count_aus, samples))
+
+
+def test_groups_that_several_workers_see_are_counted_once(cluster, samples):
+    sums = count_on_cluster(count_by_group, by_groups(samples), cluster.scheduler_address)
+    tally = tally_groups(sums, samples.grid)
+    assert len(tally.names) == 5 * len(PARTITIONS)
+    for found, expected in zip(tally, count_groups(samples), strict=True):
+        np.testing.assert_array_equal(found, expected)
 
 
 def test_a_bad_row_is_named_from_afar(cluster, tmp_path):
