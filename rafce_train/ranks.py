@@ -4,6 +4,7 @@ torchrun or Slurm starts them, each with its number, its rank, in the environmen
 """
 
 import os
+import re
 import signal
 import threading
 import time
@@ -125,7 +126,7 @@ class Ranks:
         try:
             yield
         except RuntimeError as error:
-            raise _lost(self, _first_line(error)) from None
+            raise _lost(self, _brief(error)) from None
 
 
 ALONE = Ranks()
@@ -185,7 +186,7 @@ def _meet(ranks: Ranks) -> Ranks:
         )
     except (RuntimeError, ValueError) as error:
         raise TrainingError(
-            f"rank {ranks.rank} of {ranks.size}: expected to meet the others at {address}:{port}: {_first_line(error)}"
+            f"rank {ranks.rank} of {ranks.size}: expected to meet the others at {address}:{port}: {_brief(error)}"
         ) from None
     return replace(ranks, store=store)
 
@@ -229,7 +230,7 @@ def _lost(ranks: Ranks, reason: str) -> RankLostError:
     except RuntimeError:
         gone = [0]  # it kept the notes
     who = f"rank {', '.join(map(str, gone))}" if gone else "another rank"
-    return RankLostError(f"{who} of {ranks.size} ranks is gone: {reason}")
+    return RankLostError(f"{who} (of 0 to {ranks.size - 1}) is gone: {reason}")
 
 
 def _may_speak(ranks: Ranks) -> bool:
@@ -241,5 +242,6 @@ def _may_speak(ranks: Ranks) -> bool:
         return ranks.rank == 1  # rank 0 kept the notes, and is gone
 
 
-def _first_line(error: Exception) -> str:
-    return str(error).partition("\n")[0]
+def _brief(error: Exception) -> str:
+    """The first sentence of what torch says, without the place in its own code."""
+    return re.sub(r"^\[[^ ]+\] ", "", str(error).partition("\n")[0]).partition(". ")[0]
