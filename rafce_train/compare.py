@@ -17,6 +17,7 @@ from rafce_train.data import TrainingData, read_data
 from rafce_train.history import Row
 from rafce_train.loop import Standing
 from rafce_train.plan import Plan, Planned, n_epochs, relative_cost, without_lab
+from rafce_train.ranks import check_alone
 from rafce_train.run import Screen, resume, start
 from rafce_train.setup import check_method, make_priors
 
@@ -52,6 +53,7 @@ def carry_out(plan: Plan, folder: Path, screen: ComparisonScreen) -> list[Path]:
     anything is trained. A run that fails does not stop those after it: one TrainingError names all that did. Stopped
     when a signal arrives.
     """
+    check_alone("a comparison")
     data = read_data(Path(plan.runs[0].config.dataset))
     to_do = _to_do(plan, folder, data)
     screen.comparison(plan, to_do)

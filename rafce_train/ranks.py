@@ -32,7 +32,7 @@ MEETING_POINT = ("MASTER_ADDR", "MASTER_PORT")
 MEETING_TIME = timedelta(minutes=5)
 PATIENCE = timedelta(minutes=30)
 """How long a rank waits for what the others send; a process that dies is noticed at once."""
-BEAT, LISTENING = 0.5, 2.0
+BEAT, LISTENING = 0.5, 3.0
 """Seconds between two signs of life of a rank, and how long without any makes it one that is gone."""
 
 
@@ -111,7 +111,7 @@ class Ranks:
         return values
 
     def from_first(self, make: Callable[[], T]) -> T:
-        """What `make` returns on rank 0, the only one that calls it."""
+        """What `make` returns on rank 0, the only one that calls it; its error there ends the others too."""
         if self.size == 1:
             return make()
         values = [make() if self.is_first else None]
@@ -150,6 +150,14 @@ def place(environment: Mapping[str, str]) -> Ranks:
     return ALONE
 
 
+def check_alone(task: str) -> None:
+    """ConfigError where several processes were started for what one does."""
+    if (size := place(os.environ).size) > 1:
+        raise ConfigError(
+            f"{task}: expected one process, found {size} ranks; only `rafce-train run` divides its work"
+        )
+
+
 @contextmanager
 def joined() -> Iterator[Ranks]:
     """Meet the other ranks, if there are any, and part from them at the end.
@@ -167,7 +175,9 @@ def joined() -> Iterator[Ranks]:
         except RafceError:
             if _may_speak(ranks):
                 raise
-            time.sleep(BEAT)  # torchrun ends all ranks as soon as one has ended: let the other speak first
+            time.sleep(
+                LISTENING
+            )  # torchrun ends all ranks as soon as one has ended: let the other speak first
             raise SaidElsewhereError from None
     if dist.is_initialized():
         dist.destroy_process_group()

@@ -112,7 +112,8 @@ def _carry_on(
 
 def _train(config: Config, folder: Path, material: Material, screen: Screen, signals: list[int]) -> None:
     """Train to the end in one folder, from the beginning or from the checkpoint that is there."""
-    feed, ranks = make_feed(config, material), material.ranks
+    make_feed(config, material)  # a batch that cannot be filled or divided shows before there is a folder
+    ranks = material.ranks
     is_new = ranks.from_first(lambda: not folder.exists())
     source = config.weights if is_new else "none"  # a checkpoint has them already
     net, report = make_net(replace(config, weights=source), material.data)
@@ -125,17 +126,25 @@ def _train(config: Config, folder: Path, material: Material, screen: Screen, sig
         state = {**facts, "learner": learner.state_dict(), "standing": standing.state()}
         ranks.from_first(lambda: _create(folder, config, state))
     with _alone(folder) if ranks.is_first else nullcontext():
-        state = ranks.from_first(lambda: checkpoint.load_state(folder))
-        _check_same(folder, state, material)
-        learner.load_state_dict(state.pop("learner"))
-        standing = loop.standing_from(state.pop("standing"))
-        screen.begin(config, learner.method.terms, feed.steps)
-        if not ranks.is_first:
-            loop.train(learner, feed, config, standing, _SilentHooks(signals))
-            return
-        with closing(Events(folder, standing.history)) as events:
-            hooks = _Hooks(signals, folder, config, material, learner, state, screen, events)
-            loop.train(learner, feed, config, standing, hooks)
+        _go_on(config, folder, material, learner, screen, signals)
+
+
+def _go_on(
+    config: Config, folder: Path, material: Material, learner: Learner, screen: Screen, signals: list[int]
+) -> None:
+    """Train to the end from the checkpoint."""
+    feed, ranks = make_feed(config, material), material.ranks
+    state = ranks.from_first(lambda: checkpoint.load_state(folder))
+    _check_same(folder, state, material)
+    learner.load_state_dict(state.pop("learner"))
+    standing = loop.standing_from(state.pop("standing"))
+    screen.begin(config, learner.method.terms, feed.steps)
+    if not ranks.is_first:
+        loop.train(learner, feed, config, standing, _SilentHooks(signals))
+        return
+    with closing(Events(folder, standing.history)) as events:
+        hooks = _Hooks(signals, folder, config, material, learner, state, screen, events)
+        loop.train(learner, feed, config, standing, hooks)
 
 
 @dataclass

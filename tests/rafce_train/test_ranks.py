@@ -21,7 +21,7 @@ from rafce_train.config import Config, config_toml
 from rafce_train.data import read_data
 from rafce_train.feed import Feed
 from rafce_train.methods import METHODS
-from rafce_train.ranks import ALONE, Ranks, place
+from rafce_train.ranks import ALONE, Ranks, check_alone, place
 from rafce_train.run import Stopped, resume
 
 SCRIPT = Path(__file__).with_name("in_ranks.py")
@@ -130,6 +130,14 @@ def test_a_process_knows_its_place_from_torchrun_and_slurm(environment, expected
 def test_tasks_that_srun_started_need_a_place_to_meet():
     with pytest.raises(ConfigError, match="2 ranks: expected MASTER_PORT in the environment, found none"):
         place({**SLURM, "SLURM_STEP_ID": "0", "MASTER_ADDR": "node1"})
+
+
+def test_what_one_process_does_is_refused_to_several(monkeypatch):
+    check_alone("a comparison")
+    for name, value in TWO.items():
+        monkeypatch.setenv(name, value)
+    with pytest.raises(ConfigError, match="a comparison: expected one process, found 2 ranks"):
+        check_alone("a comparison")
 
 
 @pytest.fixture
