@@ -21,6 +21,8 @@ Where = Literal["wild", "lab"]
 PROTOTYPICAL, VARIANT, UNOBSERVED = range(len(CATEGORIES))
 UNKNOWN = -1
 OBSERVED = (PROTOTYPICAL, VARIANT)
+MOST_NAMED = 3
+"""Of what a dataset lacks, so many by name; more are counted."""
 
 
 class NotApplicableError(RafceError):
@@ -128,8 +130,8 @@ def dataset_evidence(
 def _check_applicable(
     emotions: Sequence[str], aus: Sequence[int], n_images: int, lab: Sequence[LabCell]
 ) -> None:
-    lacking = [name for name in COMPOUND_EMOTIONS if name not in emotions]
-    lacking += [f"AU {au}" for au in AUS if au not in aus]
+    lacking = _few_or_many([name for name in COMPOUND_EMOTIONS if name not in emotions], "of the emotions")
+    lacking += _few_or_many([f"AU {au}" for au in AUS if au not in aus], "of the AUs")
     lacking += [] if n_images else ["images"]
     lacking += (
         [] if any(cell.emotion in COMPOUND_EMOTIONS for cell in lab) else ["a laboratory table of them"]
@@ -139,6 +141,10 @@ def _check_applicable(
             f"the paper's sentences speak of {len(COMPOUND_EMOTIONS)} compound emotions and {len(AUS)} AUs, "
             f"in the wild and in the laboratory; this dataset lacks {', '.join(lacking)}"
         )
+
+
+def _few_or_many(names: list[str], of_what: str) -> list[str]:
+    return names if len(names) <= MOST_NAMED else [f"{len(names)} {of_what}"]
 
 
 def _all_aus(aus: Iterable[int], lab: Iterable[LabCell]) -> tuple[int, ...]:

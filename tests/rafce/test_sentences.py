@@ -336,6 +336,7 @@ def test_order_and_extra_emotions_of_the_dataset_do_not_matter():
     [
         ({"emotions": COMPOUND_EMOTIONS[1:]}, "happily surprised"),
         ({"aus": AUS[:-2]}, "AU 39, AU 43"),
+        ({"aus": AUS[4:]}, "4 of the AUs"),
         ({"lab": ()}, "a laboratory table of them"),
         ({"lab": [LabCell("awed", 1, 50.0, "")]}, "a laboratory table of them"),
     ],
