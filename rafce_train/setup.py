@@ -130,11 +130,7 @@ def division(config: Config, ranks: Ranks) -> list[str]:
     """How several ranks divide the work."""
     if ranks.size == 1:
         return []
-    norm = (
-        ""
-        if config.sync_batchnorm
-        else ", which BatchNorm takes alone (--sync-batchnorm: all of them together)"
-    )
+    norm = "" if config.sync_batchnorm else f", BatchNorm too (--sync-batchnorm: all {config.batch_size})"
     return [f"{ranks.size} ranks: each sees {config.batch_size // ranks.size} images of a batch{norm}"]
 
 

@@ -1,6 +1,7 @@
 """`rafce-train run`: a dataset folder to a run folder, with progress, and the test figures on the screen."""
 
 import json
+import os
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -48,6 +49,10 @@ def run(out: Path | None, config: Path | None, resume: Path | None, as_json: boo
       rafce-train run --resume runs/first
       torchrun --no-python --nproc-per-node 4 rafce-train run --batch-size 64 --sync-batchnorm
     """
+    if (
+        "MASTER_ADDR" in os.environ
+    ):  # among several ranks torch would show a stack beside every lost connection
+        os.environ.setdefault("TORCH_CPP_LOG_LEVEL", "ERROR")
     from rafce_cli.training_screen import make_screen
     from rafce_cli.training_summary import print_summary
     from rafce_reports.run_report import write_run_report
