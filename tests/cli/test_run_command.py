@@ -155,7 +155,7 @@ def bad_input(kind: str, dataset: Path, folder: Path) -> tuple[list[object], str
     cases: dict[str, tuple[list[object], str]] = {
         "no dataset": (
             [folder / "none"],
-            "none: expected a dataset folder (make one with `rafce build`), found none",
+            "none: expected a dataset folder (make one with `rafce build` or `rafce import`), found none",
         ),
         "another schema": (
             [other_version(dataset, folder / "old")],
