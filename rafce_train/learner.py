@@ -288,14 +288,18 @@ def meta_test(
 
     `losses` gives those of the training batch, raw_BT, as a function of the parameters.
     """
-    logits_BK = learner.outputs_at(theta_star, validation).emotion_logits_BK
-    validation_loss = emotion_loss(logits_BK, validation.emotion_B).mean()
-    slope = gradients(validation_loss, theta_star)
-    slope = dict(zip(slope, learner.ranks.mean(list(slope.values())), strict=True))
-    direction = scaled(slope, learner.rules())
+    direction = scaled(validation_slope(learner, theta_star, validation), learner.rules())
     bracket_BT = directional_derivatives(losses, learner.theta(), direction)
     psi, scale = learner.weighting.parameters(), learner.scale(len(bracket_BT))
     return tuple(learner.over_ranks(meta_gradient(weight_BT, psi, bracket_BT, scale)))
+
+
+def validation_slope(learner: Learner, theta_star: Parameters, validation: Batch) -> dict[str, Tensor]:
+    """v, the gradient of the validation loss at θ*."""
+    logits_BK = learner.outputs_at(theta_star, validation).emotion_logits_BK
+    loss = emotion_loss(logits_BK, validation.emotion_B).mean()
+    slope = gradients(loss, theta_star)
+    return dict(zip(slope, learner.ranks.mean(list(slope.values())), strict=True))
 
 
 @torch.no_grad()
@@ -309,10 +313,17 @@ def update_meta_net(learner: Learner, gradient: tuple[Tensor, ...]) -> None:
 def base_learning(
     learner: Learner, theta_star: Parameters, raw_BT: Tensor, weight_BT: Tensor, batch: Batch, seed: int
 ) -> None:
-    """Eq. 16-17: one step from θ for the emotion loss at θ* and the others at θ; θ* - θ counts as constant."""
+    """Eq. 16-17: one step from θ for the emotion loss at θ* and the others at θ; θ* - θ counts as constant.
+
+    The others go first: their graph, of the first pass, is gone before that at θ* is made.
+    """
+    theta = learner.theta()
+    others = gradients(learner.total(raw_BT[:, 1:], weight_BT[:, 1:]), theta)
     emotion_B1 = learner.losses_at(theta_star, batch, seed)[:, :1]
-    loss = learner.total(torch.cat([emotion_B1, raw_BT[:, 1:]], 1), weight_BT)
-    learner.descend(learner.gradients(loss, learner.theta()))
+    found = gradients(learner.total(emotion_B1, weight_BT[:, :1]), theta)
+    for name, gradient in others.items():
+        found[name] = gradient.add_(found[name]) if name in found else gradient
+    learner.descend(dict(zip(found, learner.over_ranks(list(found.values())), strict=True)))
 
 
 def step_log(outputs: Outputs, raw_BT: Tensor, weight_BT: Tensor) -> StepLog:

@@ -44,11 +44,8 @@ BACKBONE, SIZE, BATCH, THREADS = "resnet34", 112, 16, 2
 N_EMOTIONS, N_AUS = 14, 32
 CHECKED_BATCH, TOLERANCE = 4, 1e-9
 STATUS = Path("/proc/self/status")
-TARGETS = {
-    "mml time / stl": 4.9,
-    "mml time / double backward": 0.95,
-    "mml memory / double backward": 0.7,
-}
+PLAIN, LEAN = "double backward", "double backward, lean"
+MOST_STL, MOST_TIME, MOST_MEMORY = 4.9, 0.95, 0.7
 
 
 Unrolled = Callable[[Learner, Tensor], Parameters]
@@ -108,6 +105,27 @@ def double_backward(
     return step_log(outputs, raw_BT, weight_BT)
 
 
+def plain_double_backward(learner: Learner, batch: Batch, validation: Batch | None, seed: int) -> StepLog:
+    """The same, written as one would at first: the gradient of Eq. 13 is kept until Eq. 17 has used it again."""
+    assert validation is not None
+    outputs, raw_BT = learner.first_pass(batch, seed)
+    features_BF = outputs.features_BF.detach()
+    theta, rules = learner.theta(), learner.rules()
+    loss = learner.total(raw_BT, learner.weighting(features_BF))
+    gradient = dict(
+        zip(theta, torch.autograd.grad(loss, list(theta.values()), create_graph=True), strict=True)
+    )
+    theta_star = {name: rules[name].step(theta[name], value) for name, value in gradient.items()}
+    logits_BK = learner.outputs_at(theta_star, validation).emotion_logits_BK
+    loss = emotion_loss(logits_BK, validation.emotion_B).mean()
+    update_meta_net(learner, torch.autograd.grad(loss, list(learner.weighting.parameters())))
+    first_order = {name: rules[name].step(theta[name], value.detach()) for name, value in gradient.items()}
+    del gradient, theta_star, logits_BK, loss
+    weight_BT = learner.weighting(features_BF).detach()
+    base_learning(learner, first_order, raw_BT, weight_BT, batch, seed)
+    return step_log(outputs, raw_BT, weight_BT)
+
+
 def no_meta_gradient(learner: Learner, batch: Batch, validation: Batch | None, seed: int) -> StepLog:
     """The floor: all that any way has to do, without the derivative for ψ."""
     assert validation is not None
@@ -121,10 +139,11 @@ def no_meta_gradient(learner: Learner, batch: Batch, validation: Batch | None, s
 
 
 PEERS = ("higher", "torchopt")
-UNROLLED = {"double backward": by_autograd, "higher": by_higher, "torchopt": by_torchopt}
+UNROLLED = {LEAN: by_autograd, "higher": by_higher, "torchopt": by_torchopt}
 WAYS: dict[str, Method] = {
     **METHODS,
     "no meta-gradient": replace(METHODS["mml"], step=no_meta_gradient),
+    PLAIN: replace(METHODS["mml"], step=plain_double_backward),
     **{
         way: replace(METHODS["mml"], step=partial(double_backward, unrolled=unrolled))
         for way, unrolled in UNROLLED.items()
@@ -253,17 +272,17 @@ def measure(ways: Sequence[str], repeats: int) -> list[Row]:
     return [Row(way, seconds[way], peak_mib(way)) for way in ways]
 
 
-def ratios(of: Mapping[str, Row]) -> dict[str, float]:
-    """The figures that have a target, as far as they were measured."""
+def ratios(of: Mapping[str, Row]) -> dict[str, tuple[float, float]]:
+    """The figures that have a target, as far as they were measured, and the targets."""
     found = {}
     if "mml" in of:
-        found["mml time / stl"] = of["mml"].seconds / of["stl"].seconds
-    if "mml" in of and "double backward" in of:
-        ours, theirs = of["mml"], of["double backward"]
-        found["mml time / double backward"] = ours.seconds / theirs.seconds
+        found["mml time / stl"] = of["mml"].seconds / of["stl"].seconds, MOST_STL
+    for way in {PLAIN, LEAN} & set(of) if "mml" in of else ():
+        ours, theirs = of["mml"], of[way]
+        found[f"mml time / {way}"] = ours.seconds / theirs.seconds, MOST_TIME
         if ours.peak_mib is not None and theirs.peak_mib is not None:
-            found["mml memory / double backward"] = ours.peak_mib / theirs.peak_mib
-    return found
+            found[f"mml memory / {way}"] = ours.peak_mib / theirs.peak_mib, MOST_MEMORY
+    return dict(sorted(found.items()))
 
 
 def show(rows: Sequence[Row], left_out: Mapping[str, str]) -> None:
@@ -278,8 +297,8 @@ def show(rows: Sequence[Row], left_out: Mapping[str, str]) -> None:
     for way, reason in left_out.items():
         print(f"| {way} | left out: {' '.join(reason.split())} | | | |")
     print()
-    for name, value in ratios(of).items():
-        print(f"- {name}: {value:.2f} (at most {TARGETS[name]})")
+    for name, (value, most) in ratios(of).items():
+        print(f"- {name}: {value:.2f} (at most {most})")
 
 
 def main() -> None:
@@ -296,8 +315,8 @@ def main() -> None:
     if foreign := chosen - set(WAYS):
         parser.error(f"--methods: unknown {', '.join(sorted(foreign))}")
     ways = [way for way in WAYS if way in chosen | {"stl"}]
-    if "double backward" in ways:
-        check("double backward")
+    for way in {PLAIN, LEAN} & set(ways):
+        check(way)
     left_out = faults(ways)
     show(measure([way for way in ways if way not in left_out], options.repeats), left_out)
 
