@@ -93,11 +93,12 @@ def tune_thresholds(au_NA: Reals, probability_NA: Reals) -> Reals:
     threshold_A = np.full(au_NA.shape[1], DEFAULT_THRESHOLD)
     for position in np.flatnonzero((au_NA == 1).any(0)):
         known_N = ~np.isnan(au_NA[:, position])
-        precision, recalled, thresholds = precision_recall_curve(
-            au_NA[known_N, position] == 1, probability_NA[known_N, position]
-        )
-        f1 = 2 * precision * recalled / np.maximum(precision + recalled, np.finfo(float).tiny)
-        threshold_A[position] = thresholds[np.argmax(f1[:-1])]  # the curve ends with a point of no threshold
+        active_N = au_NA[known_N, position] == 1
+        precision, recalled, thresholds = precision_recall_curve(active_N, probability_NA[known_N, position])
+        n_right = np.rint(recalled[:-1] * active_N.sum())  # the curve ends with a point of no threshold
+        n_called = np.rint(n_right / np.maximum(precision[:-1], np.finfo(float).tiny))
+        # one division of whole numbers: equal F1s are equal in floats too, which they are not by way of precision
+        threshold_A[position] = thresholds[np.argmax(2 * n_right / (n_called + active_N.sum()))]
     return threshold_A
 
 

@@ -4,7 +4,7 @@ import json
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from scipy import stats
 from sklearn import metrics as sk
@@ -164,6 +164,9 @@ def test_au_macro_f1_interval_equals_a_bootstrap_written_out():
 
 
 @given(st.integers(0, 10_000))
+@example(
+    3893
+)  # two thresholds of the same F1, of which one is higher by rounding where precision is computed first
 @settings(max_examples=10, deadline=None)
 def test_tuned_thresholds_are_the_lowest_of_the_best_found_by_trying_all(seed):
     _, _, au_NA, probability_NA = predictions(seed, n=25)
@@ -171,6 +174,9 @@ def test_tuned_thresholds_are_the_lowest_of_the_best_found_by_trying_all(seed):
     for i, threshold in enumerate(threshold_A):
         known_N = ~np.isnan(au_NA[:, i])
         true_N, probability_N = au_NA[known_N, i], probability_NA[known_N, i]
+        if not true_N.any():
+            assert threshold == 0.5
+            continue
         candidates = np.unique(probability_N)
         f1s = [sk.f1_score(true_N, probability_N >= candidate) for candidate in candidates]
         best = candidates[np.isclose(f1s, max(f1s), rtol=1e-12)]
