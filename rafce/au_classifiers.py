@@ -9,7 +9,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from rafce.grouped import GroupSums, Tables, sums_by_group
-from rafce.intervals import Ratios, grouped_ratio_interval, resample_groups, wilson
+from rafce.intervals import Ratios, interval_of_draws, resample_groups, wilson
 from rafce.parts import Chunk, Grid, au_tables
 from rafce.schema import CATEGORIES
 from rafce.statistics import Counts, category_index, frequency
@@ -250,9 +250,11 @@ def _bounds_over_images(correct_E: IntArray, n_E: IntArray) -> Bounds:
 
 def _bounds_over_groups(correct_UE: Ratios) -> Bounds:
     """In a draw that misses an emotion its recall is that of all groups; none of fewer than two groups."""
-    recall_2E = np.stack(grouped_ratio_interval(*correct_UE))
-    accuracy_2 = np.stack(grouped_ratio_interval(*(table_UE.sum(1) for table_UE in correct_UE)))
-    whole_E, drawn_RE = _rate(*(table.sum(0) for table in correct_UE)), _rate(*resample_groups(correct_UE))
+    drawn = resample_groups(correct_UE)
+    recall_2E = np.stack(interval_of_draws(correct_UE, drawn))
+    of_all_U, of_all_R = (Ratios(*(table.sum(1) for table in tables)) for tables in (correct_UE, drawn))
+    accuracy_2 = np.stack(interval_of_draws(of_all_U, of_all_R))
+    whole_E, drawn_RE = _rate(*(table.sum(0) for table in correct_UE)), _rate(*drawn)
     uar_R = np.where(np.isnan(drawn_RE), whole_E, drawn_RE)[:, ~np.isnan(whole_E)].mean(1)
     uar_2 = np.quantile(uar_R, (0.025, 0.975)) if len(correct_UE.numerator) > 1 else np.full(2, np.nan)
     return Bounds(recall_2E, accuracy_2, uar_2)

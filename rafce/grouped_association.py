@@ -70,15 +70,20 @@ def log_odds_bounds(groups: GroupTally) -> Bounds:
     either have it: half an image added to an empty cell is then all that the draws would tell.
     """
     inside = Ratios(groups.active_GEA, groups.known_GEA)
-    rest = Ratios(*(table_GEA.sum(1, keepdims=True) - table_GEA for table_GEA in inside))
+    rest, drawn = _rest(inside), resample_groups(inside)
     untold_EA = np.zeros(inside.numerator.shape[1:], np.bool_)
     for ratios in (inside, rest):
         _, n_groups_EA, alike_EA = alike_groups(ratios)
         untold_EA |= (n_groups_EA < 2) | alike_EA
-    log_odds_REA = _log_odds(resample_groups(inside)) - _log_odds(resample_groups(rest))
+    log_odds_REA = _log_odds(drawn) - _log_odds(_rest(drawn))
     percentiles = np.nanquantile(np.where(untold_EA, 0, log_odds_REA), TAILS, axis=0)
     low_EA, high_EA = np.where(untold_EA, np.nan, percentiles)
     return low_EA, high_EA
+
+
+def _rest(sums: Ratios) -> Ratios:
+    """Of all other emotions together; the emotion is the second axis."""
+    return Ratios(*(table.sum(1, keepdims=True) - table for table in sums))
 
 
 def _log_odds(sums: Ratios) -> FloatArray:
