@@ -48,28 +48,34 @@ PLAIN, LEAN = "double backward", "lean double backward"
 MOST_STL, MOST_TIME, MOST_MEMORY = 4.9, 0.95, 0.7
 
 
-Unrolled = Callable[[Learner, Tensor], Parameters]
-"""Eq. 13: from a loss to θ*, which autograd can follow back to ψ."""
+Unrolled = Callable[[Learner, Tensor], tuple[Parameters, object]]
+"""Eq. 13: from a loss to θ*, which autograd can follow back to ψ, and what is kept until Eq. 17."""
 
 
-def by_autograd(learner: Learner, loss: Tensor) -> Parameters:
-    """Torch alone."""
+def by_autograd(learner: Learner, loss: Tensor) -> tuple[Parameters, object]:
+    """Torch alone, as one would write it at first: the gradient is kept."""
     theta, rules = learner.theta(), learner.rules()
     gradient = torch.autograd.grad(loss, list(theta.values()), create_graph=True)
-    return {name: rules[name].step(theta[name], value) for name, value in zip(theta, gradient, strict=True)}
+    star = {name: rules[name].step(theta[name], value) for name, value in zip(theta, gradient, strict=True)}
+    return star, gradient
 
 
-def by_higher(learner: Learner, loss: Tensor) -> Parameters:
+def by_lean_autograd(learner: Learner, loss: Tensor) -> tuple[Parameters, object]:
+    """Torch alone, the gradient let go of."""
+    return by_autograd(learner, loss)[0], None
+
+
+def by_higher(learner: Learner, loss: Tensor) -> tuple[Parameters, object]:
     """The differentiable twin that `higher` makes of the optimizer."""
     import higher
 
     parameters = learner.theta() | learner.psi()
     optimizer = higher.get_diff_optim(learner.optimizer, parameters.values())
     stepped = dict(zip(parameters, optimizer.step(loss, params=parameters.values()), strict=True))
-    return {name: stepped[name] for name in learner.theta()}
+    return {name: stepped[name] for name in learner.theta()}, None
 
 
-def by_torchopt(learner: Learner, loss: Tensor) -> Parameters:
+def by_torchopt(learner: Learner, loss: Tensor) -> tuple[Parameters, object]:
     """The functional SGD of `torchopt`, once for each learning rate; its FuncOptimizer would go back once for each."""
     import torchopt
 
@@ -81,7 +87,7 @@ def by_torchopt(learner: Learner, loss: Tensor) -> Parameters:
         sgd = torchopt.sgd(rate, moment_requires_grad=True)
         updates, _ = sgd.update({name: gradient[name] for name in moved}, sgd.init(moved), inplace=False)
         theta_star |= torchopt.apply_updates(moved, updates, inplace=False)
-    return theta_star
+    return theta_star, None
 
 
 def double_backward(
@@ -92,35 +98,14 @@ def double_backward(
     outputs, raw_BT = learner.first_pass(batch, seed)
     features_BF = outputs.features_BF.detach()
     weight_BT = learner.weighting(features_BF)
-    theta_star = unrolled(learner, learner.total(raw_BT, weight_BT))
+    theta_star, kept = unrolled(learner, learner.total(raw_BT, weight_BT))
     logits_BK = learner.outputs_at(theta_star, validation).emotion_logits_BK
     loss = emotion_loss(logits_BK, validation.emotion_B).mean()
     update_meta_net(learner, torch.autograd.grad(loss, list(learner.weighting.parameters())))
     first_order = {
         name: value + (theta_star[name] - value).detach() for name, value in learner.theta().items()
     }
-    del theta_star, logits_BK, loss, weight_BT  # the graph of the gradient, not needed any more
-    weight_BT = learner.weighting(features_BF).detach()
-    base_learning(learner, first_order, raw_BT, weight_BT, batch, seed)
-    return step_log(outputs, raw_BT, weight_BT)
-
-
-def plain_double_backward(learner: Learner, batch: Batch, validation: Batch | None, seed: int) -> StepLog:
-    """The same, written as one would at first: the gradient of Eq. 13 is kept until Eq. 17 has used it again."""
-    assert validation is not None
-    outputs, raw_BT = learner.first_pass(batch, seed)
-    features_BF = outputs.features_BF.detach()
-    theta, rules = learner.theta(), learner.rules()
-    loss = learner.total(raw_BT, learner.weighting(features_BF))
-    gradient = dict(
-        zip(theta, torch.autograd.grad(loss, list(theta.values()), create_graph=True), strict=True)
-    )
-    theta_star = {name: rules[name].step(theta[name], value) for name, value in gradient.items()}
-    logits_BK = learner.outputs_at(theta_star, validation).emotion_logits_BK
-    loss = emotion_loss(logits_BK, validation.emotion_B).mean()
-    update_meta_net(learner, torch.autograd.grad(loss, list(learner.weighting.parameters())))
-    first_order = {name: rules[name].step(theta[name], value.detach()) for name, value in gradient.items()}
-    del gradient, theta_star, logits_BK, loss
+    del theta_star, kept, logits_BK, loss, weight_BT  # the graph of the gradient, not needed any more
     weight_BT = learner.weighting(features_BF).detach()
     base_learning(learner, first_order, raw_BT, weight_BT, batch, seed)
     return step_log(outputs, raw_BT, weight_BT)
@@ -139,11 +124,10 @@ def no_meta_gradient(learner: Learner, batch: Batch, validation: Batch | None, s
 
 
 PEERS = ("higher", "torchopt")
-UNROLLED = {LEAN: by_autograd, "higher": by_higher, "torchopt": by_torchopt}
+UNROLLED = {PLAIN: by_autograd, LEAN: by_lean_autograd, "higher": by_higher, "torchopt": by_torchopt}
 WAYS: dict[str, Method] = {
     **METHODS,
     "no meta-gradient": replace(METHODS["mml"], step=no_meta_gradient),
-    PLAIN: replace(METHODS["mml"], step=plain_double_backward),
     **{
         way: replace(METHODS["mml"], step=partial(double_backward, unrolled=unrolled))
         for way, unrolled in UNROLLED.items()
