@@ -46,13 +46,10 @@ def samples_schema(words: Vocabulary, probabilities: Sequence[str]) -> pa.Schema
     """`samples.parquet`: a row an image; `probabilities` names the p_* columns (the basic emotions of RAF-ML)."""
     fields = [
         _field("image", pa.string()),
-        _field("partition", pa.string()),
-        _field("emotion", pa.string()),
-        _field("emotion_id", pa.int8()),
-        _field("emotion_source", pa.string()),
+        *_label_fields(),
         _field("tied", pa.bool_(), nullable=True),
         *(_field(f"p_{name}", pa.float32(), nullable=True) for name in probabilities),
-        *(_field(au_column(au), pa.bool_(), nullable=True) for au in words.aus),
+        *_au_fields(words),
         _field("au_mask", pa.uint32()),
         _field("au_raw", pa.string()),
     ]
@@ -69,14 +66,25 @@ def imported_samples_schema(words: Vocabulary, grouped: bool, some_unknown: bool
     fields = [
         _field("image", pa.string()),
         *([_field("group", pa.string())] if grouped else []),
-        _field("partition", pa.string()),
-        _field("emotion", pa.string()),
-        _field("emotion_id", pa.int8()),
-        _field("emotion_source", pa.string()),
-        *(_field(au_column(au), pa.bool_(), nullable=True) for au in words.aus),
+        *_label_fields(),
+        *_au_fields(words),
         *(_field(name, pa.uint32()) for name in masks if len(words.aus) <= MAX_MASK_AUS),
     ]
     return pa.schema(fields, metadata=metadata("samples", words))
+
+
+def _label_fields() -> list[pa.Field]:
+    kinds = {
+        "partition": pa.string(),
+        "emotion": pa.string(),
+        "emotion_id": pa.int8(),
+        "emotion_source": pa.string(),
+    }
+    return [_field(name, kind) for name, kind in kinds.items()]
+
+
+def _au_fields(words: Vocabulary) -> list[pa.Field]:
+    return [_field(au_column(au), pa.bool_(), nullable=True) for au in words.aus]
 
 
 def samples_path(folder: Path) -> Path:

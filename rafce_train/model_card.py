@@ -4,6 +4,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from rafce.intervals import FEW_GROUPS
 from rafce_train.config import Config, config_toml
 from rafce_train.facts import LICENCE
 from rafce_train.methods import find_method
@@ -12,8 +13,6 @@ Json = Mapping[str, Any]
 
 FEW = 10
 """Test images below which a card says that an emotion's recall tells little."""
-FEW_GROUPS = 20
-"""Test groups below which a card says that intervals over groups are too narrow."""
 PLACES = ("dataset", "images", "weights")
 """Options that say where things lie on one machine."""
 LOSSES = {"emo": "emotion", "au": "AU", "dm": "distribution matching", "align": "alignment"}

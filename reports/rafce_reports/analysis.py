@@ -8,7 +8,6 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 
-from rafce.action_units import ACTION_UNITS
 from rafce.association import cooccurrence, mutual_information, telling_aus
 from rafce.au_classifiers import (
     Fitted,
@@ -22,6 +21,7 @@ from rafce.dataset import Dataset
 from rafce.errors import ConfigError, LabelError
 from rafce.evidence import NotApplicableError, dataset_evidence
 from rafce.formats.raf_au import Token, parse_label
+from rafce.geometry import has_place
 from rafce.grouped import GroupTally, by_groups, count_by_group, grouped_sureness, tally_groups
 from rafce.grouped_association import log_odds_bounds, mutual_information_over_groups
 from rafce.lab_vs_wild import compare_lab_and_wild
@@ -141,7 +141,7 @@ def analyze(dataset: Dataset, options: AnalyzeOptions, count: Count = count_quie
     left_out: dict[str, str] = {} if lab else {"lab": "this dataset carries no laboratory table"}
     pairs = _or_left_out("pairs", lambda: _pairs(dataset, options, count), left_out)
     classes = class_counts(tally.images_PE, dataset.emotions, groups)
-    tables = {scope: _table1(dataset, classes, groups, scope) for scope in SCOPES}
+    tables = {scope: _table1(dataset, classes, groups, scope) for scope in {options.scope, "train", "all"}}
     left_out |= _undrawn(tables[options.scope])
     if groups is not None:
         left_out |= {"pair_bounds": NO_PAIR_BOUNDS} if pairs else {}
@@ -202,7 +202,7 @@ def _same_counts(one: pa.Table, other: pa.Table) -> bool:
 
 def _undrawn(table: Table1) -> dict[str, str]:
     """Figure 2's reason for leaving out observed AUs, if there are any."""
-    placeless = [f"AU {au}" for au in table.aus if au not in ACTION_UNITS]
+    placeless = [f"AU {au}" for au in table.aus if not has_place(au)]
     return {"figure2": f"the schematic face has no place for {', '.join(placeless)}"} if placeless else {}
 
 
@@ -258,10 +258,8 @@ def _with_n_groups(table: pd.DataFrame, dataset: Dataset, groups: GroupTally) ->
     row_N = pd.Index(dataset.emotions).get_indexer(pd.Index(table["emotion"]))
     column_N = pd.Index(dataset.aus).get_indexer(pd.Index(table["au"]))
     n_groups_N = np.where(column_N < 0, 0, n_groups_EA[row_N, column_N])
-    position = list(table.columns).index("n") + 1
-    return pd.concat(
-        [table.iloc[:, :position], pd.Series(n_groups_N, name="n_groups"), table.iloc[:, position:]], axis=1
-    )
+    table.insert(list(table.columns).index("n") + 1, "n_groups", n_groups_N)
+    return table
 
 
 def _sentences(

@@ -3,8 +3,8 @@
 from pathlib import Path
 from typing import Any
 
-from rafce.action_units import ACTION_UNITS
 from rafce.folder import replacing_folder
+from rafce.geometry import has_place
 from rafce_reports.analysis import Analysis
 from rafce_reports.dataset_page import dataset_page, n_observed, n_unsure
 from rafce_reports.figure1 import draw_figure1, example_faces
@@ -63,7 +63,7 @@ def write_figures(analysis: Analysis, folder: Path) -> None:
 def drawable_aus(analysis: Analysis, environment: str) -> dict[str, list[int]]:
     """The observed AUs of each emotion in one environment that act on the schematic face of Figure 2."""
     rows = analysis.table1.of(environment)
-    return {emotion: [au for au in row.observed() if au in ACTION_UNITS] for emotion, row in rows.items()}
+    return {emotion: [au for au in row.observed() if has_place(au)] for emotion, row in rows.items()}
 
 
 def write_frames(analysis: Analysis, folder: Path) -> None:

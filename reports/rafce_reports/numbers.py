@@ -8,8 +8,6 @@ import pandas as pd
 from rafce.taxonomy import FACS_NAMES
 
 SIGNIFICANT = 0.05
-FEW_GROUPS = 20
-"""Groups below which intervals over them are too narrow."""
 OVER_IMAGES = {"rates": "Wilson", "scores": "bootstrap over images"}
 """The kinds of interval in a metrics.json that names none."""
 

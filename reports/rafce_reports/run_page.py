@@ -7,11 +7,12 @@ from typing import Any
 import pandas as pd
 
 import rafce
+from rafce.intervals import FEW_GROUPS
 from rafce_reports import run_tables as tables
 from rafce_reports.comparison_page import PRIOR_WORDS, shown
 from rafce_reports.comparison_runs import System
 from rafce_reports.figure5 import WEIGHT_NAMES, learned_weights
-from rafce_reports.numbers import FEW_GROUPS, between, in_groups, interval_kinds, percent
+from rafce_reports.numbers import between, in_groups, interval_kinds, percent
 from rafce_reports.page import KeyFigure, Page, Section, render_page
 from rafce_reports.runs import Run
 
