@@ -72,9 +72,8 @@ def average_precision(au_logits_BA: Tensor, active_BA: Tensor) -> Tensor:
     """Of all known AUs of all images, ranked by logit: the mean precision down to each active one; NaN if none is."""
     logits = au_logits_BA.where(~active_BA.isnan(), -torch.inf).flatten()
     ranked = active_BA.nan_to_num().flatten()[logits.argsort(descending=True, stable=True)]
-    n_active = ranked.long().cumsum(
-        0
-    )  # of whole numbers: that of floats cannot be had deterministic on a GPU
+    # of whole numbers: the sum of floats cannot be had deterministic on a GPU
+    n_active = ranked.long().cumsum(0)
     precision = n_active / torch.arange(1, len(ranked) + 1, device=ranked.device)
     return (precision * ranked).sum() / ranked.sum()
 

@@ -230,6 +230,8 @@ class Learner:
 
     def _share_statistics(self) -> None:
         """BatchNorm's running statistics, where each rank followed its own images, become their means over ranks."""
+        if self.ranks.size == 1:
+            return  # an iteration need not look for what it would not change
         norms = (norm for norm in _tracking(self.net) if not isinstance(norm, SyncBatchNorm))
         buffers = [buffer for norm in norms for buffer in norm.buffers() if buffer.is_floating_point()]
         for buffer, mean in zip(buffers, self.ranks.mean(buffers), strict=True):

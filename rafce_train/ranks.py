@@ -175,9 +175,8 @@ def joined() -> Iterator[Ranks]:
         except RafceError:
             if _may_speak(ranks):
                 raise
-            time.sleep(
-                LISTENING
-            )  # torchrun ends all ranks as soon as one has ended: let the other speak first
+            # torchrun ends all ranks as soon as one has ended: let the other speak first
+            time.sleep(LISTENING)
             raise SaidElsewhereError from None
     if dist.is_initialized():
         dist.destroy_process_group()

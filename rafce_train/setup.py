@@ -119,9 +119,8 @@ def find_device(name: str, ranks: Ranks = ALONE) -> torch.device:
             f"--device {name}: expected the same on all ranks, found {' and '.join(sorted(kinds))}"
         )
     if kind == "cuda" and ranks.size > 1:
-        torch.cuda.set_device(
-            ranks.local_rank % torch.cuda.device_count()
-        )  # Slurm may show each its own alone
+        # Slurm may show each its own alone
+        torch.cuda.set_device(ranks.local_rank % torch.cuda.device_count())
         return torch.device(kind, torch.cuda.current_device())
     return torch.device(kind)
 

@@ -49,9 +49,8 @@ def share_table(look: Json, means: list[Json]) -> Table:
     for regions in dict.fromkeys(row["regions"] for row in of_run):
         found = {row["measure"]: row for row in of_run if row["regions"] == regions}
         inside, less = found["inside"], [signed(found[name]) for name in LESS]
-        groups = (
-            "" if inside["groups"] is None else f"\n({inside['groups']:,})"
-        )  # below: there is no room beside
+        # below: there is no room beside
+        groups = "" if inside["groups"] is None else f"\n({inside['groups']:,})"
         table.add_row(regions, f"{inside['n']:,}{groups}", percent(inside["value"], 1), *less)
     return table
 

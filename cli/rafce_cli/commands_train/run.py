@@ -49,9 +49,8 @@ def run(out: Path | None, config: Path | None, resume: Path | None, as_json: boo
       rafce-train run --resume runs/first
       torchrun --no-python --nproc-per-node 4 rafce-train run --batch-size 64 --sync-batchnorm
     """
-    if (
-        "MASTER_ADDR" in os.environ
-    ):  # among several ranks torch would show a stack beside every lost connection
+    # among several ranks torch would show a stack beside every lost connection
+    if "MASTER_ADDR" in os.environ:
         os.environ.setdefault("TORCH_CPP_LOG_LEVEL", "ERROR")
     from rafce_cli.training_screen import make_screen
     from rafce_cli.training_summary import print_summary
