@@ -50,7 +50,7 @@ def count_here(
     """What `kernel` (such as `count_aus` or `count_au_pairs`) counts in all samples, by `jobs` threads.
 
     By default as many as there are cores, up to `MOST_THREADS`: bincount, a quarter of the work, runs in one thread
-    at a time, so that more would wait for each other. Memory is some 30 MB a thread, whatever the number of rows.
+    at a time, so that more would wait for each other. Memory is some 40 MB a thread, whatever the number of rows.
     `progress` is told the rows of each part that is done, in the caller's thread. DatasetError as `read_chunks`, of
     the first part in order that has a fault.
     """
