@@ -63,7 +63,9 @@ def read_dataset(folder: Path) -> Dataset:
     DatasetError when it is absent, incomplete or of another schema version, or when its files do not belong together.
     """
     if not folder.is_dir():
-        raise DatasetError(f"{folder}: expected a dataset folder (make one with `rafce build`), found none")
+        raise DatasetError(
+            f"{folder}: expected a dataset folder (make one with `rafce build` or `rafce import`), found none"
+        )
     manifest = read_manifest(folder)
     tables, words = {}, None
     for kind in TABLES:

@@ -13,6 +13,8 @@ FloatArray = npt.NDArray[np.float64]
 Reals = npt.NDArray[Any]
 
 DRAWS = 2000
+FEW_IMAGES = 10
+"""Below so many test images of an emotion its recall is said to tell little."""
 FEW_GROUPS = 20
 """Below so many groups intervals over groups are said to be too narrow."""
 BLOCK_SIZE = 1 << 22  # weights in memory at a time

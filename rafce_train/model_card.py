@@ -4,15 +4,13 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from rafce.intervals import FEW_GROUPS
+from rafce.intervals import FEW_GROUPS, FEW_IMAGES
 from rafce_train.config import Config, config_toml
 from rafce_train.facts import LICENCE
 from rafce_train.methods import find_method
 
 Json = Mapping[str, Any]
 
-FEW = 10
-"""Test images below which a card says that an emotion's recall tells little."""
 PLACES = ("dataset", "images", "weights")
 """Options that say where things lie on one machine."""
 LOSSES = {"emo": "emotion", "au": "AU", "dm": "distribution matching", "align": "alignment"}
@@ -164,10 +162,10 @@ def _limits(config: Config, metrics: Json) -> list[str]:
 
 
 def _small_emotions(rows: Sequence[Json]) -> Iterable[str]:
-    few = [f"{row['emotion']} ({row['support']})" for row in rows if 0 < row["support"] < FEW]
+    few = [f"{row['emotion']} ({row['support']})" for row in rows if 0 < row["support"] < FEW_IMAGES]
     none = [row["emotion"] for row in rows if not row["support"]]
     if few:
-        yield f"Fewer than {FEW} test images, so that recall tells little: {', '.join(few)}."
+        yield f"Fewer than {FEW_IMAGES} test images, so that recall tells little: {', '.join(few)}."
     if none:
         yield f"No test image, so no figure: {', '.join(none)}."
 

@@ -7,7 +7,7 @@ from typing import Any
 import pandas as pd
 
 import rafce
-from rafce.intervals import FEW_GROUPS
+from rafce.intervals import FEW_GROUPS, FEW_IMAGES
 from rafce_reports import run_tables as tables
 from rafce_reports.comparison_page import PRIOR_WORDS, shown
 from rafce_reports.comparison_runs import System
@@ -17,8 +17,6 @@ from rafce_reports.page import KeyFigure, Page, Section, render_page
 from rafce_reports.runs import Run
 
 FOOTER = "Made by rafce. The page needs nothing but itself; the tables and figures lie beside it as files."
-FEW = 10
-"""Test images below which the page says that an emotion's figures tell little."""
 SECTIONS = (
     Section("figures", "How good it is", "run/figures.html"),
     Section("curves", "How it learned", "run/curves.html"),
@@ -78,7 +76,7 @@ def key_figures(run: Run) -> list[KeyFigure]:
 def context(run: Run) -> dict[str, Any]:
     """Every value that the section templates name, but those on mistakes."""
     test, aus = run.test, run.au_metrics
-    few = [row for row in test["emotions"] if row["support"] < FEW]
+    few = [row for row in test["emotions"] if row["support"] < FEW_IMAGES]
     return {
         "figures_grid": tables.figures_grid(run),
         "against_majority": against_majority(run),
@@ -87,7 +85,7 @@ def context(run: Run) -> dict[str, Any]:
         "trials_grid": tables.trials_grid(run),
         "learned": [WEIGHT_NAMES.get(term, term) for term in learned_weights(System("", (run,)))],
         "few": [f"{row['emotion']} ({row['support']})" for row in few],
-        "few_n": FEW,
+        "few_n": FEW_IMAGES,
         "rates": interval_kinds(test)["rates"],
         "n_groups": test.get("groups"),
         "few_groups": FEW_GROUPS,
