@@ -281,7 +281,7 @@ def parse_options() -> argparse.Namespace:
     parser.add_argument("--rows", type=int, nargs="+", default=[1_000_000, 10_000_000])
     parser.add_argument("--huge", action="store_true", help=f"{HUGE:,} rows, masks only: 0.4 GB of disk")
     parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--repeats", type=int, default=3)
+    parser.add_argument("--repeats", type=int, default=5)
     for option in ("--way", "--work", "--file"):
         parser.add_argument(option, help=argparse.SUPPRESS)
     return parser.parse_args()
