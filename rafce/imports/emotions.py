@@ -10,7 +10,7 @@ import pyarrow.compute as pc
 
 from rafce.imports.faults import BlockFaults, Faults
 from rafce.imports.files import Places, Ragged, TableFile, read_blocks
-from rafce.imports.values import image_names, texts, whole_numbers
+from rafce.imports.values import emotion_names, image_names, texts, whole_numbers
 
 # N rows of a block, M rows of the emotions file
 IntArray = npt.NDArray[np.int64]
@@ -92,8 +92,8 @@ def key_column(name: str, column: pa.Array, found: BlockFaults) -> Any:
         frame_N, wrong_N = whole_numbers(column)
         found.check(wrong_N, "the number of a frame", column)
         return frame_N
-    text = texts(column)
-    found.check(text.is_null(), f"a value in column {name}", text)
+    text = emotion_names(column) if name == "emotion" else texts(column)
+    found.check(text.is_null(), f"a value in column {name}", column)
     return image_names(text) if name == "image" else text
 
 

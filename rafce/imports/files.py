@@ -5,7 +5,7 @@ import hashlib
 from bisect import bisect_right
 from codecs import getincrementaldecoder
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Container, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,6 +18,7 @@ import pyarrow.parquet as pq
 from rafce.errors import LabelError, raise_all
 
 SUFFIXES = (".csv", ".parquet")
+PACKED = (".gz", ".bz2", ".xz", ".zst", ".zip")
 READ_BYTES = 1 << 20
 BLOCK_BYTES = 1 << 22  # long enough that joining a block costs little beside reading it
 BLOCK_ROWS = 1 << 16
@@ -71,6 +72,7 @@ def find_files(inputs: Sequence[Path], leave_out: Sequence[Path | None] = ()) ->
             if path.is_dir()
             else [path]
         )
+        raise_all(_overlooked(path, others))
         if not tables:
             raise LabelError(f"{path}: expected *.csv or *.parquet files in this folder, found none")
         found += tables
@@ -80,6 +82,24 @@ def find_files(inputs: Sequence[Path], leave_out: Sequence[Path | None] = ()) ->
 
 def _tables_in(folder: Path) -> list[Path]:
     return sorted(path for path in folder.iterdir() if path.suffix.lower() in SUFFIXES and path.is_file())
+
+
+def _overlooked(folder: Path, others: Container[Path]) -> list[str]:
+    """The tables that lie in a folder but are not among its files, each a fault."""
+    if not folder.is_dir():
+        return []
+    packed = [
+        path for path in folder.iterdir() if path.suffix in PACKED and Path(path.stem).suffix in SUFFIXES
+    ]
+    below = [
+        path
+        for path in folder.glob("*/*")
+        if path.suffix.lower() in SUFFIXES and path.resolve() not in others
+    ]
+    expected = f"expected all tables as *.csv or *.parquet in {folder} itself, or each file or folder named"
+    return [f"{path}: {expected}, found this one elsewhere" for path in sorted(below)] + [
+        f"{path}: {expected}, found this one compressed" for path in sorted(packed)
+    ]
 
 
 def _check_files(found: Sequence[Path]) -> None:
@@ -290,7 +310,7 @@ class _Rows:
 def _readable(path: Path) -> Iterator[None]:
     try:
         yield
-    except pa.ArrowException as error:
+    except (pa.ArrowException, UnicodeDecodeError) as error:  # a damaged footer is the latter
         kind = "a Parquet file" if path.suffix.lower() == ".parquet" else "comma-separated values"
         raise LabelError(f"{path}: expected {kind}: {error}") from None
     except OSError as error:

@@ -61,6 +61,9 @@ def make_plan(options: ImportOptions) -> Plan:
     file = None if options.emotions is None else open_table(options.emotions)
     layouts = tuple(_layout(found, options, file) for found in tables)
     _check_alike(layouts)
+    _check_meanings(layouts)
+    if file is not None:
+        _check_keys(layouts, file)
     told = {} if file is None else _told(file, options)
     emotions = None if file is None else read_emotions(file, list(layouts[0].keys), told)
     aus = sorted({meaning.au for layout in layouts for meaning in layout.aus})
@@ -147,6 +150,39 @@ def _told(emotions: TableFile, options: ImportOptions) -> dict[str, str]:
         raise LabelError(f"{emotions.path}: expected a column {EMOTION}, found {listed(emotions.columns)}")
     wanted = {EMOTION: EMOTION, "image": "image", PARTITION: PARTITION, GROUP: options.group_column}
     return {role: name for role, name in wanted.items() if name is not None and name in emotions.columns}
+
+
+def _check_meanings(layouts: Sequence[Layout]) -> None:
+    """LabelError for an AU that is active by other rules in one table than in another: they would be compared."""
+    first: dict[int, tuple[AuColumn, TableFile]] = {}
+    faults = []
+    for layout in layouts:
+        for meaning in layout.aus:
+            earlier, where = first.setdefault(meaning.au, (meaning, layout.table))
+            if meaning[2:] != earlier[2:]:
+                faults.append(
+                    f"{layout.table.path}: expected AU {meaning.au} as {earlier.column} ({earlier.expected}) like in "
+                    f"{where.path}, found {meaning.column} ({meaning.expected}); --au-threshold takes intensities alone"
+                )
+    raise_all(faults)
+
+
+def _check_keys(layouts: Sequence[Layout], emotions: TableFile) -> None:
+    """LabelError for tables joined on different columns, and for frames that could be of any of several tables."""
+    first = layouts[0]
+    raise_all(
+        [
+            f"{layout.table.path}: expected the columns {', '.join(first.keys)} that {emotions.path} has too, as in "
+            f"{first.table.path}, found {', '.join(layout.keys)}"
+            for layout in layouts
+            if layout.keys.keys() != first.keys.keys()
+        ]
+    )
+    if list(first.keys) == ["frame"] and len(layouts) > 1:
+        raise LabelError(
+            f"{emotions.path}: expected a column beside frame that tells the {len(layouts)} tables apart, such as "
+            f"{VIDEO}, found {listed(emotions.columns)}"
+        )
 
 
 def _check_alike(layouts: Sequence[Layout]) -> None:

@@ -16,7 +16,7 @@ from rafce.imports.options import ImportOptions
 from rafce.imports.plan import EMOTION, FILE_STEM, GROUP, PARTITION, Layout, Plan
 from rafce.imports.repeats import HASH, hash_names
 from rafce.imports.source import listed
-from rafce.imports.values import au_states, image_names, numbers, texts, whole_numbers
+from rafce.imports.values import au_states, emotion_names, image_names, numbers, texts, whole_numbers
 from rafce.schema import PARTITIONS, au_column
 
 # N rows of a block
@@ -63,8 +63,9 @@ class Piece(NamedTuple):
 
     def text(self, role: str) -> pa.Array:
         """What is known of each row in a role, from its table before the emotions file; an empty cell is a fault."""
-        text = texts(self.cells[role] if role in self.cells else self.told[role])
-        self.found.check(text.is_null(), f"a value for the {role}", text)
+        cells = self.cells[role] if role in self.cells else self.told[role]
+        text = emotion_names(cells) if role == EMOTION else texts(cells)
+        self.found.check(text.is_null(), f"a value for the {role}", cells)
         return text
 
 

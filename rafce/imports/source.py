@@ -73,6 +73,11 @@ def listed(names: Sequence[str]) -> str:
 def _faults(found: Sequence[AuColumn]) -> Iterator[str]:
     first: dict[int, str] = {}
     for meaning in found:
+        if meaning.threshold is not None and meaning.threshold > meaning.most:
+            yield (
+                f"expected --au-threshold up to {meaning.most:g}, the most that column {meaning.column} can have, "
+                f"found {meaning.threshold:g}"
+            )
         if meaning.au not in FACS_NAMES:
             yield f"expected a FACS code in the name of a column, found {meaning.column!r}"
         earlier = first.setdefault(meaning.au, meaning.column)

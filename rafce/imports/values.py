@@ -45,6 +45,12 @@ def texts(column: pa.Array) -> pa.Array:
     return pc.if_else(pc.equal(text, ""), pa.scalar(None, pa.string()), text)
 
 
+def emotion_names(column: pa.Array) -> pa.Array:
+    """As `texts`, but null also where the cell says that it has no value, as R and pandas write it."""
+    text = texts(column)
+    return pc.if_else(pc.is_in(pc.utf8_lower(text), pa.array(EMPTY)), pa.scalar(None, pa.string()), text)
+
+
 def numbers(column: pa.Array) -> Numbers:
     """A column as numbers; true is 1 and false 0."""
     if is_text(column.type):

@@ -8,7 +8,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from rafce.errors import ConfigError, RafceError
+from rafce.errors import ConfigError, LabelError, RafceError
+from rafce.imports.files import open_table
 from rafce.imports.importing import import_dataset
 from rafce.imports.options import ImportOptions
 
@@ -61,6 +62,8 @@ def message(
         (GOOD + "d.jpg,glad,1_0,1\n", "t.csv:5: expected 0 or 1 in column AU01, found '1_0'"),
         (GOOD + "d.jpg,glad,١,1\n", "t.csv:5: expected 0 or 1 in column AU01, found '١'"),
         (GOOD + "d.jpg, ,0,1\n", "t.csv:5: expected a value for the emotion, found an empty cell"),
+        (GOOD + "d.jpg,NA,0,1\n", "t.csv:5: expected a value for the emotion, found 'NA'"),
+        (GOOD + "d.jpg,nan,0,1\n", "t.csv:5: expected a value for the emotion, found 'nan'"),
         (GOOD + ",glad,0,1\n", "t.csv:5: expected a value for the image, found an empty cell"),
         (GOOD + "faces/..,glad,0,1\n", "t.csv:5: expected the name of an image, found 'faces/..'"),
         (GOOD + "a.jpg,sad,0,1\n", "t.csv:5: expected each image once, found a.jpg again (t.csv:2)"),
@@ -201,6 +204,66 @@ def test_missing_files_and_empty_folders_are_named(tmp_path):
     (tmp_path / "t.csv").write_text(GOOD)
     with pytest.raises(RafceError, match="expected each file once, found it 2 times"):
         import_dataset(ImportOptions("table", (tmp_path / "t.csv", tmp_path), tmp_path / "data"))
+
+
+def test_an_intensity_that_no_row_can_reach_is_no_threshold(tmp_path):
+    found = message(tmp_path, "fex", {"t.csv": "frame,AU01,emotion\n1,0.5,glad\n"}, au_threshold=50.0)
+    assert found == ("t.csv: expected --au-threshold up to 1, the most that column AU01 can have, found 50")
+
+
+def test_an_au_means_the_same_in_every_table(tmp_path):
+    tables = {
+        "a.csv": "frame,AU01_r,AU01_c,emotion\n1,0.5,1,glad\n",
+        "b.csv": "frame,AU01_r,emotion\n1,0.5,glad\n",
+    }
+    assert message(tmp_path, "openface", tables) == (
+        "b.csv: expected AU 1 as AU01_c (0 or 1) like in a.csv, found AU01_r (a number from 0 to 5); "
+        "--au-threshold takes intensities alone"
+    )
+
+
+def test_frames_alone_do_not_tell_several_tables_apart(tmp_path):
+    (tmp_path / "e.csv").write_text("frame,emotion\n1,glad\n")
+    tables = {"a.csv": "frame,AU01_c\n1,1\n", "b.csv": "frame,AU01_c\n1,0\n"}
+    assert message(tmp_path, "openface", tables, emotions="e.csv") == (
+        "e.csv: expected a column beside frame that tells the 2 tables apart, such as video, found frame, emotion"
+    )
+
+
+def test_tables_are_joined_on_the_same_columns(tmp_path):
+    (tmp_path / "e.csv").write_text("image,frame,emotion\na.jpg,1,glad\n")
+    tables = {"a.csv": "file,image,frame,AU01\nx,a.jpg,1,1\n", "b.csv": "file,frame,AU01\nx,1,1\n"}
+    assert message(tmp_path, "table", tables, image_column="file", emotions="e.csv") == (
+        "b.csv: expected the columns image, frame that e.csv has too, as in a.csv, found frame"
+    )
+
+
+def test_tables_of_a_folder_that_would_not_be_read_are_named(tmp_path):
+    videos = tmp_path / "videos"
+    (videos / "more").mkdir(parents=True)
+    for name in ("a.csv", "more/b.csv", "c.csv.gz"):
+        (videos / name).write_text(GOOD)
+    with pytest.raises(RafceError) as caught:
+        import_dataset(ImportOptions("table", (videos,), tmp_path / "data"))
+    expected = f"expected all tables as *.csv or *.parquet in {videos} itself, or each file or folder named"
+    assert str(caught.value).splitlines() == [
+        f"{videos / 'more/b.csv'}: {expected}, found this one elsewhere",
+        f"{videos / 'c.csv.gz'}: {expected}, found this one compressed",
+    ]
+
+
+def test_damage_anywhere_in_a_footer_is_an_error_or_leaves_names_readable(tmp_path):
+    path = tmp_path / "t.parquet"
+    pq.write_table(pa.table({"image": ["a.jpg"], "emotion": ["glad"], "AU01": [True]}), path)
+    whole, said = path.read_bytes(), list[str]()
+    for at in range(whole.index(b"schema") - 20, len(whole)):
+        path.write_bytes(whole[:at] + b"\xff" + whole[at + 1 :])
+        try:
+            assert len(open_table(path).columns) <= 3
+        except LabelError as error:
+            said.append(str(error))
+    assert len(said) > 20
+    assert all(text.startswith(f"{path}") for text in said)
 
 
 def test_faults_of_all_files_are_named_in_order_up_to_twenty(tmp_path):
