@@ -13,7 +13,7 @@ import numpy as np
 
 import rafce
 from rafce.compounds import TIE_POLICIES
-from rafce.dataset import MANIFEST, MANIFEST_SCHEMA
+from rafce.dataset import MANIFEST, MANIFEST_SCHEMA, TABLES
 from rafce.errors import ConfigError, RafceError
 from rafce.folder import check_replaceable, replacing_folder
 from rafce.formats.raf_au import find_raf_au, read_raf_au
@@ -25,6 +25,7 @@ from rafce.parquet import write_parquet
 from rafce.reference import LabCell, lab_cells, read_lab_table
 from rafce.schema import (
     PARTITIONS,
+    SAMPLES_PLACES,
     Vocabulary,
     au_statistics_schema,
     discarded_schema,
@@ -43,6 +44,8 @@ from rafce.tables import (
 from rafce.taxonomy import AUS, BASIC_EMOTIONS, COMPOUND_EMOTIONS
 
 WHAT = "dataset folder"
+WRITTEN = {MANIFEST, *SAMPLES_PLACES, *(f"{name}.parquet" for name in TABLES), "reports", ".DS_Store"}
+"""What a dataset folder may hold and still be replaced: what commands write there, and what a Mac does."""
 RAFCE_WORDS = Vocabulary(COMPOUND_EMOTIONS, AUS)
 
 
@@ -91,9 +94,11 @@ def build_dataset(options: BuildOptions) -> dict[str, Any]:
 
 
 def is_dataset_folder(folder: Path) -> bool:
-    """Whether a folder is a dataset folder of any schema version, and so may be replaced."""
+    """Whether a folder is a dataset folder of any schema version, holds nothing else, and so may be replaced."""
     path = folder / MANIFEST
     try:
+        if {entry.name for entry in folder.iterdir()} - WRITTEN:
+            return False
         return str(json.loads(path.read_text(encoding="utf-8"))["schema"]).startswith("manifest/")
     except (OSError, ValueError, TypeError, KeyError):
         return False

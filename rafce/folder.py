@@ -51,12 +51,11 @@ def _swap_in(new: Path, out: Path) -> None:
     aside = Path(tempfile.mkdtemp(prefix=f".{out.name}.old-", dir=out.parent))
     try:
         out.rename(aside / out.name)
-        try:
-            new.rename(out)
-        except BaseException:
-            (aside / out.name).rename(out)
-            raise
+        new.rename(out)
     finally:
+        # an interruption may come between any two of these, or where one of them returns
+        if not out.exists():
+            (aside / out.name).rename(out)
         shutil.rmtree(aside, ignore_errors=True)
 
 

@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import Any
 
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 MAX_DIFFERENCES = 20
@@ -46,7 +47,7 @@ def partition_table(partitions: dict[str, dict[str, int]]) -> Table:
     for name in (*names, "all"):
         table.add_column(name, justify="right")
     for emotion, sizes in partitions.items():
-        table.add_row(emotion, *(f"{sizes[name]:,}" for name in names), f"{sum(sizes.values()):,}")
+        table.add_row(escape(emotion), *(f"{sizes[name]:,}" for name in names), f"{sum(sizes.values()):,}")
     table.add_section()
     sums = [sum(sizes[name] for sizes in partitions.values()) for name in names]
     table.add_row("all", *(f"{n:,}" for n in sums), f"{sum(sums):,}", style="bold")

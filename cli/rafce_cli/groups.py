@@ -1,6 +1,8 @@
 """Command groups that start fast and fail well: lazy commands, one clear line for a user's error, exit code 2."""
 
+import signal
 import sys
+import threading
 from collections.abc import Callable, Mapping
 from importlib import import_module
 from keyword import iskeyword
@@ -10,6 +12,7 @@ import click
 
 CONTEXT: dict[str, Any] = {"help_option_names": ["-h", "--help"], "max_content_width": 110}
 INTERRUPTED = 130
+TERMINATED = 143
 
 
 class UserError(click.ClickException):
@@ -49,6 +52,7 @@ class LazyGroup(click.Group):
 
     def invoke(self, ctx: click.Context) -> Any:
         """Run the command; turn what went wrong into one message and an exit code."""
+        _clean_up_when_terminated()
         try:
             return super().invoke(ctx)
         except (click.ClickException, click.exceptions.Exit, click.Abort):
@@ -60,6 +64,15 @@ class LazyGroup(click.Group):
             if ctx.params.get("debug"):
                 raise
             raise _explained(error) from None
+
+
+def _clean_up_when_terminated() -> None:
+    """End on SIGTERM as on Ctrl-C, so that what was half-written goes; a command may still do otherwise."""
+    if (
+        threading.current_thread() is threading.main_thread()
+        and signal.getsignal(signal.SIGTERM) is signal.SIG_DFL
+    ):
+        signal.signal(signal.SIGTERM, lambda *_: sys.exit(TERMINATED))
 
 
 def _explained(error: Exception) -> click.ClickException:

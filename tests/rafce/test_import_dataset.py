@@ -94,6 +94,39 @@ def test_an_older_dataset_is_replaced_and_any_other_folder_left_alone(openface):
     assert sorted(path.name for path in openface.iterdir()) == ["data", "emotions.csv", "thesis", "videos"]
 
 
+def test_an_older_dataset_in_which_somebody_keeps_files_is_left_alone(openface):
+    bring_in(openface)
+    (openface / "data/frames").mkdir()
+    with pytest.raises(OutputError, match="found other files; nothing was touched"):
+        bring_in(openface, seed=3)
+    (openface / "data/frames").rmdir()
+    (openface / "data/reports").mkdir()
+    bring_in(openface, seed=3)
+
+
+@pytest.mark.parametrize("renames", [1, 2])
+def test_an_interruption_between_two_renames_leaves_the_older_or_the_newer_dataset(
+    openface, monkeypatch, renames
+):
+    bring_in(openface)
+    done = []
+    rename = Path.rename
+
+    def interrupted(path, target):
+        found = rename(path, target)
+        done.append(path)
+        if len(done) == renames:
+            raise KeyboardInterrupt
+        return found
+
+    monkeypatch.setattr(Path, "rename", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        bring_in(openface, seed=3)
+    seed = json.loads((openface / "data/manifest.json").read_text())["options"]["seed"]
+    assert seed == (0 if renames == 1 else 3)
+    assert not list(openface.glob(".*"))
+
+
 # --- emotions ---
 
 
