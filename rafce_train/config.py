@@ -186,7 +186,7 @@ class Config:
     precision: str = option(
         "fp32", LOOP, "bf16: mixed precision, for hardware that has it.", choices=("fp32", "bf16")
     )
-    seed: int = option(0, LOOP, "Seed of every random draw.", least=0)
+    seed: int = option(0, LOOP, "Seed of every random draw.", least=0, below=2**64)
     deterministic: bool = option(False, LOOP, "Only algorithms that repeat bit for bit.")
     checkpoint_every: float = option(60.0, LOOP, "Seconds between checkpoints within an epoch.", least=0)
 

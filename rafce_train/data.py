@@ -129,13 +129,13 @@ def read_data(folder: Path) -> TrainingData:
     if any(table.words != words for table in (counted, lab)):
         raise DatasetError(f"{folder}: its files do not agree on emotions and AUs; build the dataset again")
     labels = _read_samples(samples)
-    images_SK = _images_by_scope(labels, len(words.emotions))
+    statistics = _read_statistics(counted, labels)
     return TrainingData(
         folder=folder,
         emotions=words.emotions,
         aus=words.aus,
         **labels,
-        statistics=_read_statistics(counted, images_SK),
+        statistics=statistics,
         lab_percent_KA=_read_lab(lab),
         fingerprint=_fingerprint(folder),
     )
@@ -319,7 +319,7 @@ def _encoded(column: pa.ChunkedArray) -> tuple[list[Any], IntArray]:
 def _read_samples(table: _Table) -> dict[str, Any]:
     columns = [au_column(au) for au in table.words.aus]
     emotion = "emotion_id" if table.has("emotion_id") else "emotion"
-    group = ["group"] if table.has("group") else []
+    group = ["group"] if any("group" in file.schema_arrow.names for _, file in table.parts) else []
     schema = imported_samples_schema(table.words, grouped=True, some_unknown=False)
     samples = table.columns(schema, "image", *group, "partition", emotion, *columns)
     names = samples["image"].to_pylist()
@@ -370,7 +370,8 @@ def _au_states(columns: Sequence[pa.ChunkedArray], n_images: int) -> FloatArray:
     return au_NA
 
 
-def _read_statistics(table: _Table, images_SK: IntArray) -> dict[str, Statistics]:
+def _read_statistics(table: _Table, labels: Mapping[str, Any]) -> dict[str, Statistics]:
+    """The statistics of each scope; DatasetError where they are of other samples: test labels may be in them."""
     schema = au_statistics_schema(table.words)
     columns = table.columns(schema, "scope", "emotion_id", "au", "n", "count", "category")
     shape = (len(SCOPES), len(table.words.emotions), len(table.words.aus))
@@ -384,15 +385,27 @@ def _read_statistics(table: _Table, images_SK: IntArray) -> dict[str, Statistics
         )
     order_SKA = np.argsort(cell).reshape(shape)
     n, count = (np.asarray(columns[name], dtype=np.int64)[order_SKA] for name in ("n", "count"))
+    images_SK, n_SKA, count_SKA = _counts_by_scope(labels, shape[1])
+    if not (np.array_equal(n, n_SKA) and np.array_equal(count, count_SKA)):
+        raise DatasetError(
+            f"{table.path}: expected the counts of the samples beside it, found others; make the dataset again"
+        )
     observed = np.array([category in OBSERVED for category in columns["category"].to_pylist()])[order_SKA]
     return {scope: Statistics(images_SK[i], n[i], count[i], observed[i]) for i, scope in enumerate(SCOPES)}
 
 
-def _images_by_scope(labels: Mapping[str, Any], n_emotions: int) -> IntArray:
-    """Images of each emotion in each scope, shape (S, K)."""
-    emotion_N, partition_N = labels["emotion_N"], labels["partition_N"]
-    members = [(partition_N == scope) | (scope == "all") for scope in SCOPES]
-    return np.stack([np.bincount(emotion_N[member_N], minlength=n_emotions) for member_N in members])
+def _counts_by_scope(labels: Mapping[str, Any], n_emotions: int) -> tuple[IntArray, IntArray, IntArray]:
+    """Images of each emotion in each scope, shape (S, K); those that know an AU, and have it, shape (S, K, A)."""
+    emotion_N, partition_N, au_NA = labels["emotion_N"], labels["partition_N"], labels["au_NA"]
+    tables: tuple[list[IntArray], ...] = ([], [], [])
+    for scope in SCOPES:
+        member_N = (partition_N == scope) | (scope == "all")
+        of_emotion = [au_NA[member_N & (emotion_N == k)] for k in range(n_emotions)]
+        tables[0].append(np.array([len(au_MA) for au_MA in of_emotion]))
+        tables[1].append(np.stack([np.count_nonzero(~np.isnan(au_MA), axis=0) for au_MA in of_emotion]))
+        tables[2].append(np.stack([np.count_nonzero(au_MA == 1, axis=0) for au_MA in of_emotion]))
+    images_SK, known_SKA, active_SKA = map(np.stack, tables)
+    return images_SK, known_SKA, active_SKA
 
 
 def _read_lab(table: _Table) -> npt.NDArray[np.float64]:

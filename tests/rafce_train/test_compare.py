@@ -4,7 +4,6 @@ import signal
 from dataclasses import replace
 from pathlib import Path
 
-import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
@@ -166,9 +165,7 @@ def test_runs_on_another_version_of_the_dataset_are_named(runs, tiny_dataset, tm
     other = tmp_path / "other"
     shutil.copytree(tiny_dataset, other)
     table = pq.read_table(other / "samples.parquet")
-    position = table.schema.get_field_index("AU12")
-    flipped = table.set_column(position, table.schema.field("AU12"), pa.compute.invert(table["AU12"]))
-    pq.write_table(flipped, other / "samples.parquet")
+    pq.write_table(table.take(list(range(table.num_rows))[::-1]), other / "samples.parquet")
     with pytest.raises(ConfigError, match=f"stl-none-none-0: expected a run on {other} as it is now"):
         carry_out(plan_of(other, "stl"), runs, ComparisonScreen())
 

@@ -235,6 +235,15 @@ def test_files_that_break_the_contract_are_refused(tmp_path, kind, change, messa
     assert message in str(caught.value)
 
 
+def test_statistics_of_other_samples_are_refused(tmp_path):
+    swapped = [
+        (name, {"train": "test", "test": "train"}.get(part, part), *rest) for name, part, *rest in ROWS
+    ]
+    folder = write_dataset(tmp_path / "data", swapped, tables={"au_statistics": au_statistics(ROWS)})
+    with pytest.raises(DatasetError, match="expected the counts of the samples beside it, found others"):
+        read_data(folder)
+
+
 def test_absent_and_broken_folders_are_refused(tmp_path):
     with pytest.raises(
         DatasetError,
