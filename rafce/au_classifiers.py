@@ -104,11 +104,11 @@ def _count_outcomes(known: Fitted, partition: str, chunks: Iterable[Chunk], grid
 
 
 def _images(chunk: Chunk, grid: Grid, partition: str) -> tuple[BoolArray, Images]:
-    """Which rows lie in a partition, and their images."""
+    """Which rows lie in a partition and know an AU (of no AU nothing follows), and their images."""
     _, n_emotions, n_aus = grid.shape
-    inside_N = chunk.class_N // n_emotions == grid.partitions.index(partition)
-    tables = (table_NA[inside_N] for table_NA in au_tables(chunk, n_aus))
-    return inside_N, Images(chunk.class_N[inside_N] % n_emotions, *tables)
+    active_NA, known_NA = au_tables(chunk, n_aus)
+    inside_N = (chunk.class_N // n_emotions == grid.partitions.index(partition)) & known_NA.any(1)
+    return inside_N, Images(chunk.class_N[inside_N] % n_emotions, active_NA[inside_N], known_NA[inside_N])
 
 
 def outcome_by_group_kernel(known: Fitted, partition: str) -> Kernel[GroupSums]:

@@ -1,6 +1,9 @@
 """What AUs tell, as in `rafce.association`, with intervals over groups of images that depend on each other."""
 
-from collections.abc import Sequence
+import warnings
+from collections.abc import Callable, Sequence
+from functools import partial
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -12,7 +15,6 @@ from rafce.grouped import GroupTally
 from rafce.intervals import Ratios, alike_groups, resample_groups
 
 # G groups, R draws of them, E emotions, A action units
-IntArray = npt.NDArray[np.int64]
 FloatArray = npt.NDArray[np.float64]
 
 TAILS = (0.025, 0.975)
@@ -30,12 +32,14 @@ def mutual_information_over_groups(groups: GroupTally, aus: Sequence[int]) -> pd
     table = mutual_information(groups.counts(), aus)
     drawn_R = resample_groups(Ratios(groups.active_GEA, groups.known_GEA))
     bits_RA = information_bits(drawn_R.denominator, drawn_R.numerator)
+    bits_RA[drawn_R.denominator.sum(1) == 0] = np.nan  # such a draw tells nothing, as elsewhere
     bits_A = table["bits"].to_numpy()
     _, n_groups_A, alike_A = alike_groups(Ratios(active_RE, known_RE))
     untold_A = (n_groups_A < 2) | alike_A
-    chance_A = np.where(untold_A, np.nan, bits_RA.mean(0) - bits_A)
+    chance_A = np.where(untold_A, np.nan, _over_draws(np.nanmean, bits_RA) - bits_A)
     low_A, high_A = (
-        np.maximum(2 * bits_A - bound_A, 0) for bound_A in np.quantile(bits_RA, TAILS[::-1], axis=0)
+        np.maximum(2 * bits_A - bound_A, 0)
+        for bound_A in _over_draws(partial(np.nanquantile, q=TAILS[::-1]), bits_RA)
     )
     table.insert(list(table.columns).index("n") + 1, "n_groups", n_groups_A)
     return table.assign(
@@ -44,6 +48,13 @@ def mutual_information_over_groups(groups: GroupTally, aus: Sequence[int]) -> pd
         ci_low=np.where(untold_A, np.nan, low_A),
         ci_high=np.where(untold_A, np.nan, high_A),
     )
+
+
+def _over_draws(figure: Callable[..., Any], bits_RA: FloatArray) -> Any:
+    """A figure over the draws that have one; NaN, without a warning, where none has."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", RuntimeWarning)
+        return figure(bits_RA, axis=0)
 
 
 def information_bits(known_EA: FloatArray, active_EA: FloatArray) -> FloatArray:

@@ -182,7 +182,7 @@ def _opened(path: Path, as_dictionary: Sequence[str] = ()) -> Iterator[Any]:
             yield file
     except FileNotFoundError:
         raise DatasetError(f"{path}: expected a Parquet file, found none") from None
-    except (pa.ArrowException, OSError) as error:
+    except (pa.ArrowException, OSError, UnicodeDecodeError) as error:  # a damaged footer is the latter
         raise DatasetError(f"{path}: expected a Parquet file: {error}") from None
 
 

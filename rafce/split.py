@@ -19,7 +19,9 @@ def parse_split(text: str) -> tuple[float, float, float]:
         shares = [float(part) for part in text.split("/")]
     except ValueError:
         shares = []
-    if len(shares) != len(PARTITIONS) or not all(0 < share < float("inf") for share in shares):
+    if len(shares) != len(PARTITIONS) or not all(
+        share > 0 and sum(shares) < float("inf") for share in shares
+    ):
         raise ConfigError(f"--split: expected three positive shares such as 60/20/20, found {text!r}")
     train, validation, test = (share / sum(shares) for share in shares)
     return train, validation, test

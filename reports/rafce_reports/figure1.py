@@ -57,7 +57,7 @@ def draw_figure1(counts: pd.DataFrame, faces: Mapping[str, npt.NDArray[np.uint8]
     axes = figure.add_subplot()
     _bars(axes, ordered)
     _numbers(axes, ordered)
-    axes.legend(loc="lower right", bbox_to_anchor=(0.98, 0.04), title="partition", alignment="left")
+    figure.legend(loc="outside lower left", ncols=len(PARTITIONS))
     if faces:
         _faces(axes, ordered["emotion"].tolist(), faces)
     return figure

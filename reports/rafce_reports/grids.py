@@ -211,7 +211,7 @@ def classifiers_grid(summary: pd.DataFrame) -> Grid:
     return Grid(
         "AUs alone as a classifier",
         f"What the true AUs tell of the emotion, over {summary['n_emotions'].max()} emotions with test images. Ties: "
-        "images whose best emotion is not the only best; they get the first.",
+        "images whose best emotion is not the only best; they get the first. Images that know no AU are left out.",
         (Column("classifier"), *(Column(head, "number") for head in heads)),
         rows,
     )

@@ -28,6 +28,7 @@ ASSOCIATION_MAP = "PuOr_r"
 SETTINGS: dict[Any, Any] = {
     "font.family": ["DejaVu Sans"],  # ships with matplotlib: the same letters on every machine
     "font.size": 9.0,
+    "text.parse_math": False,  # a name with $ in it is no formula
     "axes.titlesize": 10.5,
     "axes.titleweight": "bold",
     "axes.titlelocation": "left",
