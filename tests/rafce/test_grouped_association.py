@@ -62,11 +62,11 @@ def test_draws_without_an_image_that_knows_the_au_tell_nothing():
     active_GEA[:, 0, 0] = np.arange(10) % 6
     known_GEA[:2, :, 1], active_GEA[0, 0, 1], active_GEA[1, 1, 1] = 5, 4, 1
     tally = tally_of(known_GEA, active_GEA)
-    table = mutual_information_over_groups(tally, (1, 2)).set_index("au")
+    found = mutual_information_over_groups(tally, (1, 2)).set_index("au").astype(float).loc[2].to_dict()
     bits = [information_bits(k.astype(float), a.astype(float))[1] for a, k in draws(tally) if k[:, 1].any()]
-    assert table.loc[2, "chance"] == pytest.approx(np.mean(bits) - table.loc[2, "bits"])
-    low, high = 2 * table.loc[2, "bits"] - np.quantile(bits, (0.975, 0.025))
-    assert table.loc[2, ["ci_low", "ci_high"]].tolist() == pytest.approx([max(low, 0), max(high, 0)])
+    assert found["chance"] == pytest.approx(np.mean(bits) - found["bits"])
+    low, high = 2 * found["bits"] - np.quantile(bits, (0.975, 0.025))
+    assert [found["ci_low"], found["ci_high"]] == pytest.approx([max(low, 0), max(high, 0)])
 
 
 def test_log_odds_have_the_percentiles_of_their_draws():
