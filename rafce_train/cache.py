@@ -22,7 +22,7 @@ from rafce.errors import ImageError, OutputError, raise_all
 ByteArray = npt.NDArray[np.uint8]
 Progress = Callable[[int, int], None]  # images done, images in all
 
-VERSION = 1
+VERSION = 2
 MAX_PIXELS = 50_000_000
 CHUNK = 256  # decoded images held in memory at a time
 PIXELS, BAD_IMAGES = "images.uint8", "bad_images.json"
@@ -87,6 +87,10 @@ def decode_image(path: Path, size: int) -> ByteArray:
                 raise ImageError(
                     f"expected at most {MAX_PIXELS} pixels, found {image.width} × {image.height}"
                 )
+            if image.mode.startswith(
+                ("I", "F")
+            ):  # which Pillow would cut off at 255: all white, or all black
+                raise ImageError(f"expected 8 bits a channel, found an image of mode {image.mode}")
             image.draft("RGB", (2 * size, 2 * size))
             upright = ImageOps.exif_transpose(image).convert("RGB")
             return np.asarray(upright.resize((size, size), Image.Resampling.BILINEAR))
