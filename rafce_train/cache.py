@@ -87,9 +87,8 @@ def decode_image(path: Path, size: int) -> ByteArray:
                 raise ImageError(
                     f"expected at most {MAX_PIXELS} pixels, found {image.width} × {image.height}"
                 )
-            if image.mode.startswith(
-                ("I", "F")
-            ):  # which Pillow would cut off at 255: all white, or all black
+            # these Pillow would cut off at 255: all white, or all black
+            if image.mode.startswith(("I", "F")):
                 raise ImageError(f"expected 8 bits a channel, found an image of mode {image.mode}")
             image.draft("RGB", (2 * size, 2 * size))
             upright = ImageOps.exif_transpose(image).convert("RGB")
