@@ -12,9 +12,12 @@ import torch
 import torchvision
 from torch import Tensor, nn
 
-from rafce.errors import MAX_FAULTS, WeightsError
+from rafce.errors import MAX_FAULTS, WeightsError, raise_all
 
 NEEDED = 0.95
+DEEPER = 0.05
+"""From this share of the backbone's tensors on, what a file has more in the backbone's own modules is more layers."""
+SHOWN = 3
 COUNTER = "num_batches_tracked"
 """BatchNorm's step counter: old files have none, and it does not change what the network computes."""
 
@@ -29,8 +32,8 @@ class WeightsReport(NamedTuple):
 
     def __str__(self) -> str:
         return (
-            f"{len(self.matched)} tensors matched, {len(self.missing)} missing, "
-            f"{len(self.other_shape)} of another shape, {len(self.left_over)} left over"
+            f"{len(self.matched)} tensors matched, {_counted(self.missing)} missing, "
+            f"{_counted(self.other_shape)} of another shape, {len(self.left_over)} left over"
         )
 
 
@@ -38,7 +41,8 @@ def load_backbone(backbone: nn.Module, name: str, source: str) -> WeightsReport 
     """Fill a backbone from `source`: "none", "imagenet" or a file; what does not match keeps its random start.
 
     Prefixes such as `module.` or `backbone.` are found out, a foreign last layer is left over.
-    WeightsError when fewer than 95 % of the backbone's tensors match.
+    WeightsError when fewer than 95 % of the backbone's tensors match, when the file has layers more in the backbone's
+    own modules (ResNet-34's for a ResNet-18), or when a number in it is none.
     """
     if source == "none":
         return None
@@ -46,7 +50,8 @@ def load_backbone(backbone: nn.Module, name: str, source: str) -> WeightsReport 
     own = {key: value for key, value in backbone.state_dict().items() if not key.endswith(COUNTER)}
     found, left_over = _without_prefix(tensors, own)
     report = match(own, found, left_over)
-    _check_enough(report, len(own), source, name)
+    _check_same_network(report, own, source, name)
+    _check_finite({key: found[key] for key in report.matched}, source)
     backbone.load_state_dict({key: found[key] for key in report.matched}, strict=False)
     return report
 
@@ -112,9 +117,19 @@ def _read_torch(path: Path) -> Any:
             f"found {f'a call of {wanted[1]}' if wanted else 'something else'}; "
             "save the state_dict alone, best as safetensors"
         ) from None
-    except Exception as error:  # torch raises a dozen kinds for a broken file
-        reason = f"{type(error).__name__}: {error}".splitlines()[0]
-        raise WeightsError(f"{path}: cannot be read as a safetensors or torch file ({reason})") from None
+    except Exception:  # torch raises a dozen kinds for a broken file, and its texts speak of its own code
+        raise WeightsError(
+            f"{path}: cannot be read as a safetensors or torch file: found {_kind(path)}"
+        ) from None
+
+
+def _kind(path: Path) -> str:
+    """What a file is that torch cannot read."""
+    with path.open("rb") as file:
+        head = file.read(4)
+    if head == b"PK\x03\x04":
+        return "a torch file that is damaged or cut off"
+    return "another kind of file, or a damaged one" if head else "an empty file"
 
 
 def _largest_table(content: Any) -> dict[str, Tensor]:
@@ -139,13 +154,38 @@ def _without_prefix(
     return inside, tuple(key for key in tensors if not key.startswith(best))
 
 
-def _check_enough(report: WeightsReport, needed: int, source: str, name: str) -> None:
-    if len(report.matched) >= NEEDED * needed:
+def _check_same_network(report: WeightsReport, own: Mapping[str, Tensor], source: str, name: str) -> None:
+    modules = {key.partition(".")[0] for key in own}
+    deeper = [key for key in report.left_over if key.partition(".")[0] in modules]
+    if len(report.matched) < NEEDED * len(own):
+        found = f"{len(report.matched)} of {len(own)} tensors match, at least {NEEDED:.0%} must"
+        left_over = f" ({len(report.left_over)} of the file's are left over)"
+        faults = [*report.other_shape, *(f"{key} missing" for key in report.missing)]
+    elif len(deeper) > max(SHOWN, DEEPER * len(own)):
+        found, left_over = f"it has {len(deeper)} tensors more in the same modules", ""
+        faults = [f"{key} left over" for key in deeper]
+    else:
         return
-    faults = [*report.other_shape, *(f"{key} missing" for key in report.missing)]
     more = [f"… and {len(faults) - MAX_FAULTS} more"] if len(faults) > MAX_FAULTS else []
     raise WeightsError(
-        f"{source}: weights of another network than {name}: {len(report.matched)} of {needed} tensors match, "
-        f"at least {NEEDED:.0%} must ({len(report.left_over)} of the file's are left over)\n"
+        f"{source}: weights of another network than {name}: {found}{left_over}\n"
         + "\n".join(faults[:MAX_FAULTS] + more)
     )
+
+
+def _check_finite(tensors: Mapping[str, Tensor], source: str) -> None:
+    raise_all(
+        [
+            f"{source}: {key}: expected finite numbers, found NaN or infinity"
+            for key, tensor in tensors.items()
+            if not tensor.isfinite().all()
+        ],
+        WeightsError,
+    )
+
+
+def _counted(names: tuple[str, ...]) -> str:
+    """How many, and the first of them: what is not in the file keeps its random start."""
+    if not names:
+        return "0"
+    return f"{len(names)} ({', '.join(names[:SHOWN])}{', …' if len(names) > SHOWN else ''})"

@@ -71,7 +71,50 @@ def test_another_network_is_refused_with_what_differs(tmp_path):
     assert all(torch.equal(before[key], value) for key, value in target.state_dict().items())
 
 
-def test_a_resnet34_file_for_a_resnet18_is_refused_with_twenty_lines_at_most(tmp_path):
+def test_a_deeper_network_is_refused_although_it_has_every_tensor(tmp_path):
+    torch.save(torchvision.models.resnet34().state_dict(), tmp_path / "w.pth")
+    with pytest.raises(WeightsError) as caught:
+        load_backbone(torchvision.models.resnet18(), "resnet18", str(tmp_path / "w.pth"))
+    more = len(torchvision.models.resnet34().state_dict()) - len(torchvision.models.resnet18().state_dict())
+    counters = 2 * (3 + 4 + 6 + 3) - 2 * (2 + 2 + 2 + 2)
+    first, *lines = str(caught.value).splitlines()
+    assert "w.pth: weights of another network than resnet18" in first
+    assert f"it has {more - counters} tensors more in the same modules" in first
+    assert "layer1.2.conv1.weight left over" in lines
+
+
+def test_the_last_layer_of_a_classifier_inside_a_shared_module_may_be_left_over(tmp_path):
+    source, target = torchvision.models.alexnet(), torchvision.models.alexnet()
+    target.classifier[6] = nn.Identity()
+    torch.save(source.state_dict(), tmp_path / "w.pth")
+    report = load_backbone(target, "alexnet", str(tmp_path / "w.pth"))
+    assert report is not None
+    assert report.left_over == ("classifier.6.weight", "classifier.6.bias")
+
+
+@pytest.mark.parametrize("value", [torch.nan, torch.inf])
+def test_weights_that_are_no_numbers_are_refused_with_their_tensor(tmp_path, value):
+    source = small_net()
+    source.state_dict()["2.bias"][1] = value
+    torch.save(source.state_dict(), tmp_path / "w.pth")
+    with pytest.raises(
+        WeightsError, match=r"w\.pth: 2\.bias: expected finite numbers, found NaN or infinity"
+    ):
+        load_backbone(small_net(), "small", str(tmp_path / "w.pth"))
+
+
+def test_what_keeps_its_random_start_is_named(tmp_path):
+    target = nn.Sequential(*(nn.Linear(4, 4) for _ in range(40)))
+    tensors = target.state_dict() | {"3.weight": torch.zeros(5, 4)}
+    del tensors["7.bias"]
+    torch.save(tensors, tmp_path / "w.pth")
+    assert str(load_backbone(target, "small", str(tmp_path / "w.pth"))) == (
+        "78 tensors matched, 1 (7.bias) missing, 1 (3.weight (5, 4) where (4, 4) was expected) of another shape, "
+        "0 left over"
+    )
+
+
+def test_a_resnet18_file_for_a_resnet34_is_refused_with_twenty_lines_at_most(tmp_path):
     torch.save(torchvision.models.resnet18().state_dict(), tmp_path / "w.pth")
     with pytest.raises(WeightsError) as caught:
         load_backbone(torchvision.models.resnet34(), "resnet34", str(tmp_path / "w.pth"))
@@ -97,9 +140,15 @@ def test_a_pickle_bomb_is_refused_and_not_run(tmp_path, writer, nested):
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        (b"", "cannot be read as a safetensors or torch file"),
-        (b"hello", "cannot be read as a safetensors or torch file"),
-        (b"PK\x03\x04 broken", "cannot be read as a safetensors or torch file"),
+        (b"", "cannot be read as a safetensors or torch file: found an empty file"),
+        (
+            b"hello",
+            "cannot be read as a safetensors or torch file: found another kind of file, or a damaged one",
+        ),
+        (
+            b"PK\x03\x04 broken",
+            "cannot be read as a safetensors or torch file: found a torch file that is damaged",
+        ),
         (b"\x08\x00\x00\x00\x00\x00\x00\x00{broken}", "cannot be read as a safetensors file"),
     ],
 )
