@@ -16,7 +16,7 @@ from rafce_train.config import Config, config_from, read_config
 from rafce_train.data import TrainingData, read_data
 from rafce_train.history import Row
 from rafce_train.loop import Standing
-from rafce_train.plan import Plan, Planned, n_epochs, relative_cost, without_lab
+from rafce_train.plan import Plan, Planned, check_two, n_epochs, relative_cost, without_lab
 from rafce_train.ranks import check_alone
 from rafce_train.run import Screen, resume, start
 from rafce_train.setup import check_method, make_priors
@@ -41,9 +41,12 @@ class ComparisonScreen(Screen, Protocol):
 
 
 def possible(plan: Plan) -> Plan:
-    """What of a plan its dataset allows; RafceError for a dataset that cannot be read or allows too little."""
+    """What of a plan its dataset allows; RafceError for an unreadable dataset, or when no two systems are left."""
+    check_two(plan)
     data = read_data(Path(plan.runs[0].config.dataset))
-    return plan if data.lab_observed_KA.any() else without_lab(plan)
+    plan = plan if data.lab_observed_KA.any() else without_lab(plan)
+    check_two(plan)
+    return plan
 
 
 def carry_out(plan: Plan, folder: Path, screen: ComparisonScreen) -> list[Path]:

@@ -276,6 +276,8 @@ def _value_faults(config: Config) -> list[str]:
     faults = []
     for name, (_, limits) in options().items():
         value = getattr(config, name)
+        if isinstance(value, tuple) and len(set(value)) < len(value):
+            faults.append(f"{flag(name)} {','.join(map(str, value))}: expected each value once")
         for item in value if isinstance(value, tuple) else (value,):
             if fault := _limit_fault(item, limits):
                 faults.append(f"{flag(name)} {item}: expected {fault}")

@@ -11,12 +11,15 @@ from rafce_train.learner import META_PASSES, Method, meta_step, plain_step
 from rafce_train.uncertainty import log_variances, uncertainty_step
 from rafce_train.weighting import fixed_weights, learned_weights
 
+LEARNING = ("meta_every", "lr_meta")
+
 
 def _meta_method(terms: tuple[str, ...], n_learned: int) -> Method:
     return Method(
         terms,
         learned_weights(n_learned),
         meta_step,
+        options=LEARNING,
         needs_validation=True,
         passes=META_PASSES,
         weights_are="learned for each image on the validation images",
@@ -34,6 +37,7 @@ METHODS = {
         ("emo", "au"),
         log_variances,
         uncertainty_step,
+        options=LEARNING,
         alignment_options=(),
         weights_are="one for each loss, learned with the network as its variance",
     ),
@@ -41,7 +45,7 @@ METHODS = {
         ("emo", "au"),
         task_weights,
         gradnorm_step,
-        options=("gradnorm_alpha",),
+        options=("gradnorm_alpha", *LEARNING),
         alignment_options=(),
         passes=GRADNORM_PASSES,
         weights_are="one for each loss, learned from gradient norms so that all fall at a like rate",
@@ -50,7 +54,7 @@ METHODS = {
         ("emo", "au"),
         priorities,
         dynamic_priority_step,
-        options=("dtp_gamma", "dtp_alpha"),
+        options=("dtp_gamma", "dtp_alpha", "meta_every"),
         alignment_options=("rho_align",),
         weights_are="of emotions and AUs the lower, the better they go in training; of others fixed",
     ),
@@ -70,3 +74,12 @@ uncertainty (Kendall 2018); GradNorm (Chen 2018); dynamic task prioritization (G
 def find_method(name: str, with_alignment: bool) -> Method:
     """The recipe of a name, `--with-alignment` heeded."""
     return METHODS[name].aligned() if with_alignment else METHODS[name]
+
+
+def unused_options(method: Method) -> set[str]:
+    """Options that change nothing with a method, because only others have what they are about."""
+    unused = {
+        name for other in METHODS.values() for name in (*other.options, *(other.alignment_options or ()))
+    }.difference(method.options)
+    unused |= set() if method.uses_statistics else {"statistics", "alignment", "prior_scope"}
+    return unused if method.alignment_options is not None else unused | {"with_alignment"}

@@ -5,17 +5,12 @@ from typing import Any, NamedTuple
 
 from rafce.errors import ConfigError
 from rafce_train.config import Config, config_from, flag, rho_grid
-from rafce_train.learner import PLAIN_PASSES, Method
-from rafce_train.methods import METHODS, find_method
+from rafce_train.learner import PLAIN_PASSES
+from rafce_train.methods import METHODS, find_method, unused_options
 from rafce_train.prior import PRIORS
 
 NOT_USED = "none"
 """Stands in a run's name where its method has no statistics, hence no alignment."""
-
-OWN_OPTIONS = frozenset(
-    name for method in METHODS.values() for name in (*method.options, *(method.alignment_options or ()))
-)
-"""Options that not every method has."""
 
 
 class Planned(NamedTuple):
@@ -65,17 +60,22 @@ def make_plan(
 
 
 def without_lab(plan: Plan) -> Plan:
-    """The plan for a dataset that has no laboratory table: every system that needs one is left out, and said to be.
-
-    ConfigError when fewer than two systems are left.
-    """
+    """The plan for a dataset that has no laboratory table: every system that needs one is left out, and said to be."""
     needing = {run.name: needs_lab(run.config) for run in plan.runs}
     runs = tuple(run for run in plan.runs if not needing[run.name])
-    systems = {name.rpartition("-")[0]: needs for name, needs in needing.items()}
+    systems = {_system(name): needs for name, needs in needing.items()}
     left_out = tuple(f"{name}: the dataset has no laboratory table" for name in systems if systems[name])
-    if left_out and len(systems) - len(left_out) < 2:
-        raise ConfigError("\n".join(("expected at least two systems to compare", *plan.left_out, *left_out)))
     return Plan(runs, plan.left_out + left_out)
+
+
+def check_two(plan: Plan) -> None:
+    """ConfigError when there are not two systems to compare, whatever their seeds."""
+    systems = dict.fromkeys(_system(run.name) for run in plan.runs)
+    if len(systems) < 2:
+        found = f"{', '.join(systems)} alone" if systems else "none"
+        raise ConfigError(
+            "\n".join((f"expected at least two systems to compare, found {found}", *plan.left_out))
+        )
 
 
 def needs_lab(config: Config) -> bool:
@@ -94,16 +94,15 @@ def n_epochs(config: Config) -> int:
     return config.epochs * len(rho_grid(config))
 
 
+def _system(name: str) -> str:
+    """A run's name without its seed."""
+    return name.rpartition("-")[0]
+
+
 def _planned(values: Mapping[str, Any]) -> Planned:
-    unused = _unused(find_method(values["method"], values.get("with_alignment", False)))
+    # left at their defaults, whatever the other methods are given
+    unused = unused_options(find_method(values["method"], values.get("with_alignment", False)))
     config = config_from({name: value for name, value in values.items() if name not in unused})
     uses_statistics = find_method(config.method, config.with_alignment).uses_statistics
     parts = (config.statistics, config.alignment) if uses_statistics else (NOT_USED, NOT_USED)
     return Planned("-".join((config.method, *parts, str(config.seed))), config)
-
-
-def _unused(method: Method) -> set[str]:
-    """Options that change nothing with a method: left at their defaults, whatever the other methods are given."""
-    unused = set(OWN_OPTIONS.difference(method.options))
-    unused |= set() if method.uses_statistics else {"statistics", "alignment", "prior_scope"}
-    return unused if method.alignment_options is not None else unused | {"with_alignment"}

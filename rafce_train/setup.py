@@ -5,17 +5,18 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor
 
 from rafce.errors import ConfigError, TrainingError, raise_all
 from rafce_train.cache import BadImage, cache_folder, cached_images
-from rafce_train.config import Config, flag
+from rafce_train.config import Config, flag, options
 from rafce_train.data import TrainingData, find_images, training_warnings
 from rafce_train.feed import Feed
 from rafce_train.learner import Learner
-from rafce_train.methods import find_method
+from rafce_train.methods import find_method, unused_options
 from rafce_train.model import Net, build_net
 from rafce_train.prior import PRIORS, Prior, matching_prior
 from rafce_train.ranks import ALONE, Ranks
@@ -53,7 +54,7 @@ def gather(
     cache = cached_images(paths, config.image_size, folder, config.on_bad_image, decoding)
     data = data.keep(cache.good())
     learns_aus = "au" in find_method(config.method, config.with_alignment).terms
-    texts = [*unused_options(config), *division(config, ranks), *training_warnings(data, learns_aus)]
+    texts = [*without_effect(config), *division(config, ranks), *training_warnings(data, learns_aus)]
     texts += [
         text for prior in make_priors(config, data).values() for text in prior.notes(data.emotions, data.aus)
     ]
@@ -145,18 +146,21 @@ def check_method(config: Config) -> None:
     raise_all(faults, ConfigError)
 
 
-def unused_options(config: Config) -> list[str]:
+def without_effect(config: Config) -> list[str]:
     """Options that were set and change nothing with this method."""
-    method = find_method(config.method, config.with_alignment)
-    has_flag = config.with_alignment and method.alignment_options is None
-    notes = [f"--method {config.method} has its losses: --with-alignment adds none"] if has_flag else []
-    if method.uses_statistics:
-        return notes
-    return notes + [
-        f"--method {config.method} uses no statistics: {flag(name)} {getattr(config, name)} changes nothing"
-        for name, default in (("statistics", "wild"), ("alignment", "paper"), ("prior_scope", "train"))
-        if getattr(config, name) != default
+    unused, defaults = unused_options(find_method(config.method, config.with_alignment)), Config()
+    return [
+        f"{_typed(name, getattr(config, name))} changes nothing with --method {config.method}"
+        for name in options()
+        if name in unused and getattr(config, name) != getattr(defaults, name)
     ]
+
+
+def _typed(name: str, value: Any) -> str:
+    """An option as one types it."""
+    if isinstance(value, tuple):
+        return f"{flag(name)} {','.join(map(str, value))}"
+    return flag(name) if value is True else f"{flag(name)} {value}"
 
 
 @contextmanager

@@ -140,7 +140,7 @@ def test_other_options_than_those_of_the_runs_are_refused(compared, tiny_dataset
         (("--seeds", "0"), "0 is not in the range x>=1"),
         (("--statistics", "lab", "--alignment", "bayes", "--methods", "am"), "expected at least one method"),
         (("--config", "absent.toml"), "absent.toml: expected a TOML file of options"),
-        (("absent", "--methods", "stl"), "absent: expected a dataset folder"),
+        (("absent", "--methods", "stl,mtl"), "absent: expected a dataset folder"),
     ],
 )
 def test_what_cannot_be_done_is_said_with_exit_code_2(arguments, message, tmp_path, monkeypatch):
@@ -203,3 +203,11 @@ def test_a_terminal_has_a_bar_of_all_runs_and_one_of_the_run_under_way():
 )
 def test_durations_have_two_units(seconds, text):
     assert duration(seconds) == text
+
+
+def test_a_single_method_is_refused_before_anything_is_trained(tiny_dataset, tmp_path):
+    out = tmp_path / "comparison"
+    result = compare(tiny_dataset, "--methods", "stl", "--seeds", "2", "--out", out)
+    assert result.exit_code == 2
+    assert "expected at least two systems to compare, found stl-none-none alone" in result.stderr
+    assert not out.exists()

@@ -30,7 +30,7 @@ def test_a_written_configuration_reads_back_equal(tmp_path):
 @given(
     st.text(st.characters(exclude_categories=["Cs"])),
     finite,
-    st.lists(finite, min_size=1),
+    st.lists(finite, min_size=1, unique=True),
     st.integers(0, 2**62),
 )
 def test_any_value_survives_toml(text, number, numbers, seed):
@@ -77,6 +77,7 @@ def test_a_list_of_fixed_weights_makes_one_run_each():
         ({"lr_heads": float("nan")}, "--lr-heads nan: expected a finite number"),
         ({"lr_heads": float("inf")}, "--lr-heads inf: expected a finite number"),
         ({"rho_au": [0.1, -1]}, "--rho-au -1.0: expected at least 0"),
+        ({"rho_au": [0.1, 0.3, 0.1]}, "--rho-au 0.1,0.3,0.1: expected each value once"),
         ({"statistics": "lab", "alignment": "bayes"}, "the laboratory table has no counts"),
         ({"nesterov": True}, "--nesterov: expected --momentum above 0"),
         ({"sampler": "balanced", "class_weights": "balanced"}, "one remedy for imbalance at a time"),

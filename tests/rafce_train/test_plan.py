@@ -5,7 +5,7 @@ import pytest
 from rafce.errors import ConfigError
 from rafce_train.config import Config
 from rafce_train.gradnorm import GRADNORM_PASSES
-from rafce_train.plan import make_plan, n_epochs, relative_cost, without_lab
+from rafce_train.plan import check_two, make_plan, n_epochs, relative_cost, without_lab
 
 SIX = ("stl", "mtl", "am", "mal", "mal2", "mml")
 
@@ -53,12 +53,12 @@ def test_options_that_change_nothing_with_a_method_stay_at_their_defaults():
 
 
 def test_options_of_one_method_stay_at_their_defaults_for_the_others():
-    common = {"gradnorm_alpha": 0.5, "dtp_gamma": 1.0, "dtp_alpha": 0.2, "rho_align": (0.3,)}
+    common = {"gradnorm_alpha": 0.5, "dtp_gamma": 1.0, "dtp_alpha": 0.2, "rho_align": (0.3,), "meta_every": 4}
     runs = make_plan(common, ("mtl", "gradnorm", "dtp", "dm"), ("wild",), ("paper",), 1).runs
     assert [run.config for run in runs] == [
         Config(method="mtl"),
-        Config(method="gradnorm", gradnorm_alpha=0.5),
-        Config(method="dtp", dtp_gamma=1.0, dtp_alpha=0.2),
+        Config(method="gradnorm", gradnorm_alpha=0.5, meta_every=4),
+        Config(method="dtp", dtp_gamma=1.0, dtp_alpha=0.2, meta_every=4),
         Config(method="dm", rho_align=(0.3,)),
     ]
 
@@ -88,12 +88,26 @@ def test_without_a_laboratory_table_the_systems_that_need_one_are_left_out_and_n
         "am-lab-paper: the dataset has no laboratory table",
         "dm-none-none: the dataset has no laboratory table",
     )
-    with pytest.raises(
-        ConfigError, match="at least two systems to compare\nam-lab-paper: the dataset has no"
-    ):
-        without_lab(make_plan({}, ("stl", "am"), ("lab",), ("paper",), 1))
     plain = make_plan({}, ("stl", "mtl"), ("lab",), ("paper",), 1)
     assert without_lab(plain) == plain
+
+
+@pytest.mark.parametrize("n_seeds", [1, 3])
+def test_a_plan_of_one_system_is_refused_whatever_its_seeds(n_seeds):
+    with pytest.raises(ConfigError, match="at least two systems to compare, found stl-none-none alone"):
+        check_two(make_plan({}, ("stl",), ("wild",), ("paper",), n_seeds))
+    check_two(make_plan({}, ("stl", "mtl"), ("wild",), ("paper",), n_seeds))
+
+
+def test_what_left_too_little_is_named():
+    plan = without_lab(make_plan({}, ("stl", "am"), ("lab",), ("paper",), 1))
+    with pytest.raises(
+        ConfigError, match="found stl-none-none alone\nam-lab-paper: the dataset has no labor"
+    ):
+        check_two(plan)
+    nothing = without_lab(make_plan({}, ("am", "dm"), ("lab",), ("paper",), 1))
+    with pytest.raises(ConfigError, match=r"two systems to compare, found none\nam-lab-paper: .*\ndm-none"):
+        check_two(nothing)
 
 
 def test_options_that_are_not_allowed_are_named():

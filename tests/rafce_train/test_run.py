@@ -16,6 +16,7 @@ from rafce_train.config import config_from, config_toml, read_config
 from rafce_train.events import EVENTS
 from rafce_train.methods import find_method
 from rafce_train.run import Stopped, resume, start
+from rafce_train.setup import without_effect
 
 PLAIN_FILES = (
     "config.toml",
@@ -344,9 +345,23 @@ def test_what_torch_cannot_do_is_explained(tiny, screen, tmp_path, error, kind, 
 
 
 def test_options_without_effect_are_named(tiny, screen, tmp_path):
-    start(tiny(statistics="lab", with_alignment=True, epochs=1), tmp_path / "a", screen)
-    assert "--method stl uses no statistics: --statistics lab changes nothing" in screen.notes
-    assert "--method stl has its losses: --with-alignment adds none" in screen.notes
+    unused = {
+        "statistics": "lab",
+        "with_alignment": True,
+        "rho_au": (7.0,),
+        "meta_every": 3,
+        "dtp_gamma": 1.0,
+    }
+    start(tiny(**unused, epochs=1), tmp_path / "a", screen)
+    given = "--statistics lab", "--with-alignment", "--rho-au 7.0", "--meta-every 3", "--dtp-gamma 1.0"
+    told = {note for note in screen.notes if "changes nothing" in note}
+    assert told == {f"{option} changes nothing with --method stl" for option in given}
+
+
+@pytest.mark.parametrize("method", ["mml", "dtp"])
+def test_options_with_an_effect_are_not_named(tiny, method):
+    own = {"mml": {"lr_meta": 0.1, "statistics": "lab"}, "dtp": {"dtp_alpha": 0.5, "meta_every": 2}}
+    assert without_effect(tiny(method=method, **own[method])) == []
 
 
 def test_a_folder_that_exists_is_refused_and_untouched(tiny, screen, tmp_path):
