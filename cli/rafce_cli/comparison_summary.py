@@ -16,7 +16,9 @@ def print_summary(comparison: Comparison, out: Path) -> None:
     """Print the figures of every system and the differences; the last line is the path of the page."""
     console = Console(highlight=False)
     console.print(short_table3(printed_table3(comparison.table3)))
-    for line in (*difference_lines(comparison), *(f"left out: {text}" for text in comparison.left_out)):
+    left_out = (f"left out: {text}" for text in comparison.left_out)
+    differing = (f"not trained alike: {text}" for text in comparison.differing)
+    for line in (*difference_lines(comparison), *left_out, *differing):
         console.print(line, soft_wrap=True, markup=False)
     console.print(str(out / PAGE), soft_wrap=True, markup=False)
 

@@ -8,7 +8,7 @@ import pandas as pd
 
 from rafce.errors import DatasetError
 from rafce_reports.comparison_aus import AuLabels, read_au_labels
-from rafce_reports.comparison_runs import System, read_systems
+from rafce_reports.comparison_runs import System, differing_options, read_systems
 from rafce_reports.comparison_tables import table2, table3
 from rafce_reports.comparison_tests import paired_tests
 
@@ -22,6 +22,14 @@ class Comparison:
     table3: pd.DataFrame
     tests: pd.DataFrame
     left_out: tuple[str, ...]
+
+    @property
+    def differing(self) -> tuple[str, ...]:
+        """In words, in which options the systems were not trained alike."""
+        return tuple(
+            f"{name}: {'; '.join(f'{value} for ' + ', '.join(of) for value, of in values.items())}"
+            for name, values in differing_options(self.systems).items()
+        )
 
     @property
     def n_runs(self) -> int:

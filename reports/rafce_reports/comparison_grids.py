@@ -101,21 +101,23 @@ def matrix(tests: pd.DataFrame, measure: str) -> list[tuple[str, list[Versus | N
 
 
 def pairs_grid(tests: pd.DataFrame, measure: str) -> Grid:
-    """All pairs of a measure, the surest first."""
+    """All pairs of a measure, the surest first; on how many images either is better only where images can be right."""
+    has_images = bool(tests.loc[tests["measure"] == measure, "images_a_better"].notna().all())
     rows = [
         (
             row["a"],
             row["b"],
             signed(row["difference"]),
             interval(row["ci_low"], row["ci_high"]),
-            f"{row['images_a_better']:,} / {row['images_b_better']:,}",
+            *([f"{row['images_a_better']:,} / {row['images_b_better']:,}"] if has_images else []),
             q_value(row["p"]),
             q_value(row["p_holm"]),
             row["verdict"],
         )
         for row in _records(tests[tests["measure"] == measure].sort_values("p", kind="stable"))
     ]
-    heads = ("A − B, points", "95 % interval", "images A / B more often right", "p", "p, Holm")
+    counted = ("images A / B more often right",) if has_images else ()
+    heads = ("A − B, points", "95 % interval", *counted, "p", "p, Holm")
     caption = f"All pairs in {MEASURES[measure]}, the smallest p first."
     columns = (Column("A"), Column("B"), *(Column(head, "number") for head in heads), Column("verdict"))
     return Grid(f"All pairs in {MEASURES[measure]}", caption, columns, rows)

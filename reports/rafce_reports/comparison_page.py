@@ -91,6 +91,7 @@ def context(comparison: Comparison) -> dict[str, Any]:
         "systems_grid": grids.systems_grid(systems),
         "options": {name: shown(value) for name, value in common_options(systems).items()},
         "left_out": comparison.left_out,
+        "differing": comparison.differing,
         "priors": priors(systems),
         "transfer": transfer_grids(comparison),
         "measure_names": MEASURES,

@@ -35,7 +35,7 @@ def write_comparison(comparison: Comparison, out: Path) -> dict[str, Any]:
             save_figure(draw_figure5(comparison.systems), folder, "figure5")
         save_text(comparison_page(comparison, table2, table3, folder), folder, PAGE)
         summary = summarize(comparison, sorted([SUMMARY, *(path.name for path in folder.iterdir())]))
-        save_text(json.dumps(summary, indent=2, ensure_ascii=False) + "\n", folder, SUMMARY)
+        save_text(json.dumps(summary, indent=2, ensure_ascii=False, allow_nan=False) + "\n", folder, SUMMARY)
     return summary
 
 
@@ -70,7 +70,11 @@ def summarize(comparison: Comparison, files: list[str]) -> dict[str, Any]:
             for system in comparison.systems
         ],
         "mal": next(iter(table.loc[table["label"] == "mal", "system"]), None),
-        "tests": comparison.tests.to_dict("records"),
+        "tests": [
+            {name: None if pd.isna(value) else value for name, value in row.items()}
+            for row in comparison.tests.to_dict("records")
+        ],
+        "not_alike": list(comparison.differing),
         "left_out": list(comparison.left_out),
         "files": files,
     }

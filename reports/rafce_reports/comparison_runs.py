@@ -19,6 +19,13 @@ BoolArray = npt.NDArray[np.bool_]
 IntArray = npt.NDArray[np.int64]
 
 
+OF_METHODS = (
+    *("method", "statistics", "alignment", "with_alignment", "prior_scope"),
+    *("rho_au", "rho_align", "gradnorm_alpha", "dtp_gamma", "dtp_alpha", "meta_every", "lr_meta"),
+)
+"""Options that make a method what it is; all others should be the same where methods are compared."""
+
+
 @dataclass(frozen=True, eq=False)
 class System:
     """Runs that differ in their seed alone, by rising seed; statistics and alignment are None where it uses none."""
@@ -119,6 +126,25 @@ def common_options(systems: Sequence[System]) -> dict[str, Any]:
     return {
         name: value for name, value in first.items() if all(other.get(name) == value for other in configs)
     }
+
+
+def differing_options(systems: Sequence[System]) -> dict[str, dict[str, tuple[str, ...]]]:
+    """Options in which systems were not trained alike: of each its values, and the systems that have them.
+
+    What makes a method the method it is does not count; nor does an option that a run of an older release lacks.
+    """
+    names = dict.fromkeys(name for system in systems for name in system.runs[0].options)
+    found: dict[str, dict[str, tuple[str, ...]]] = {}
+    for name in names:
+        if name in OF_METHODS:
+            continue
+        values: dict[str, tuple[str, ...]] = {}
+        for system in systems:
+            if (value := system.runs[0].options.get(name)) is not None:
+                values[_shown(value)] = (*values.get(_shown(value), ()), system.name)
+        if len(values) > 1:
+            found[name] = values
+    return found
 
 
 def _name(run: Run, others: Sequence[Run]) -> str:

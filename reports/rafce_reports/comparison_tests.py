@@ -111,7 +111,9 @@ def _of_systems(
 
 def _all_pairs(measure: str, of: Sequence[Resampled]) -> pd.DataFrame:
     rows = [_row(measure, a, b) for a, b in combinations(of, 2)]
-    table = pd.DataFrame(rows).astype({"groups": "Int64"})
+    table = pd.DataFrame(rows).astype(
+        dict.fromkeys(("groups", "images_a_better", "images_b_better"), "Int64")
+    )
     table["p_holm"] = holm(table["p"].tolist())
     sure = (table["p_holm"] < SIGNIFICANT) & ((table["ci_low"] > 0) | (table["ci_high"] < 0))
     table["verdict"] = np.where(~sure, INSIDE, np.where(table["difference"] > 0, A_BETTER, B_BETTER))
@@ -135,8 +137,9 @@ def _row(measure: str, a: Resampled, b: Resampled) -> dict[str, object]:
         "groups": n_units if is_grouped else None,
         "seeds_a": len(a.system.seeds),
         "seeds_b": len(b.system.seeds),
-        "images_a_better": int((net_N > 0).sum()),
-        "images_b_better": int((net_N < 0).sum()),
+        # more often right about an image's emotion, which says nothing of its AUs
+        "images_a_better": None if measure == "au_macro_f1" else int((net_N > 0).sum()),
+        "images_b_better": None if measure == "au_macro_f1" else int((net_N < 0).sum()),
         **_points(found),
         "test": BOOTSTRAP if measure != "accuracy" else FLIPS if is_grouped else MCNEMAR,
         "p": found.p,

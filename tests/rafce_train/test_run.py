@@ -2,6 +2,7 @@ import json
 import os
 import signal
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyarrow.parquet as pq
@@ -360,7 +361,10 @@ def test_options_without_effect_are_named(tiny, screen, tmp_path):
 
 @pytest.mark.parametrize("method", ["mml", "dtp"])
 def test_options_with_an_effect_are_not_named(tiny, method):
-    own = {"mml": {"lr_meta": 0.1, "statistics": "lab"}, "dtp": {"dtp_alpha": 0.5, "meta_every": 2}}
+    own: dict[str, dict[str, Any]] = {
+        "mml": {"lr_meta": 0.1, "statistics": "lab"},
+        "dtp": {"dtp_alpha": 0.5, "meta_every": 2},
+    }
     assert without_effect(tiny(method=method, **own[method])) == []
 
 

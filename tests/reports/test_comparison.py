@@ -241,6 +241,30 @@ def test_accuracy_of_one_run_each_is_mcnemars_test_on_the_counted_images(runs):
     assert found["difference"] == pytest.approx(100 * (a.mean() - b.mean()))
 
 
+def test_images_are_counted_only_where_a_measure_is_of_their_emotion(runs, tmp_path):
+    comparison = compare_runs([runs[1], runs[9]])
+    write_comparison(comparison, tmp_path / "out")
+    counted = {"accuracy": True, "uar": True, "au_macro_f1": False}
+    for row in json.loads((tmp_path / "out/summary.json").read_text())["tests"]:
+        for name in ("images_a_better", "images_b_better"):
+            assert (row[name] is not None) == counted[row["measure"]]
+    assert (tmp_path / "out/comparison.html").read_text().count("images A / B more often right") == 2
+
+
+def test_options_that_differ_beside_the_methods_are_named(runs, dataset, tmp_path):
+    longer = write_run(tmp_path / "longer", dataset, "mtl", epochs=9, rho_au=[0.3])
+    found = compare_runs([runs[0], runs[2], longer])
+    assert found.differing == ("epochs: 4 for stl, mal; 9 for mtl",)
+    summary = write_comparison(found, tmp_path / "out")
+    assert summary["not_alike"] == list(found.differing)
+    assert "<li>epochs: 4 for stl, mal; 9 for mtl</li>" in (tmp_path / "out/comparison.html").read_text()
+
+
+def test_systems_that_were_trained_alike_are_not_warned_of(comparison, out):
+    assert comparison.differing == ()
+    assert "Not trained alike" not in (out / "comparison.html").read_text()
+
+
 def test_holm_corrects_over_all_pairs_of_a_measure(comparison):
     for measure, n_systems in (("accuracy", 10), ("uar", 10), ("au_macro_f1", 9)):
         found = rows(comparison.tests, measure=measure)
