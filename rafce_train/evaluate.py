@@ -43,14 +43,15 @@ def evaluate(
 
     `places` says where `dataset` or `images` lie by now, or on what `device` to compute. For test images the figures
     equal the run's on the same device; for the others, only the validation figure that picked the epoch is on record.
-    DatasetError when the dataset speaks of other emotions or AUs; RafceError for whatever else is wrong with it.
+    TrainingError for test images of a run that is not finished: they are looked at after training. DatasetError when
+    the dataset speaks of other emotions or AUs; RafceError for whatever else is wrong with it.
     """
     config = config_from({**read_config(run / CONFIG), **places})
+    recorded = finished_metrics(run) if partition == "test" else read_metrics(run / METRICS)
     net, facts = load_net(run)
     data = read_data(Path(config.dataset))
     if (data.emotions, data.aus) != (facts.emotions, facts.aus):
         raise DatasetError(f"{data.folder}: expected the emotions and AUs of {run}, found others")
-    recorded = read_metrics(run / METRICS)
     material = gather(config, data, note, decoding)
     with repeatable(config):
         batches = (batch.images_B3HW for batch in make_feed(config, material).partition(partition))
@@ -81,6 +82,16 @@ def differences(recorded: Any, found: Any, where: str = "") -> list[str]:
     return [
         text for old, new, key in inner for text in differences(old, new, f"{where}.{key}" if where else key)
     ]
+
+
+def finished_metrics(run: Path) -> Json:
+    """What a finished run wrote of itself; TrainingError when there is none."""
+    metrics = read_metrics(run / METRICS)
+    if metrics is None:
+        raise TrainingError(
+            f"{run}: expected a finished run, found no {METRICS}; rafce-train run --resume goes on with one"
+        )
+    return metrics
 
 
 def read_metrics(path: Path) -> Json | None:

@@ -14,13 +14,13 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from rafce.errors import ConfigError, DatasetError, TrainingError, raise_all
+from rafce.errors import ConfigError, DatasetError, raise_all
 from rafce.geometry import Box, regions_pixels
 from rafce_train.attention import Aus, Reals, Shares, mean_with_interval, shares
-from rafce_train.checkpoint import CONFIG, METRICS
+from rafce_train.checkpoint import CONFIG
 from rafce_train.config import Config, config_from, read_config
 from rafce_train.data import IntArray, TrainingData, read_data
-from rafce_train.evaluate import read_metrics
+from rafce_train.evaluate import finished_metrics
 from rafce_train.feed import Feed
 from rafce_train.gradcam import MapLayer, Maps, Target, choose_layer, grad_cam
 from rafce_train.inference import Probabilities, probabilities
@@ -288,12 +288,7 @@ def _view(subject: Subject, said: Answer, i: int) -> View:
 
 def _check_trained_on(folder: Path, data: TrainingData) -> None:
     """TrainingError for a run that is not finished; DatasetError when it was trained on other data."""
-    metrics = read_metrics(folder / METRICS)
-    if metrics is None:
-        raise TrainingError(
-            f"{folder}: expected a finished run, found no {METRICS}; rafce-train run --resume goes on with one"
-        )
-    if metrics["dataset"]["fingerprint"] != data.fingerprint:
+    if finished_metrics(folder)["dataset"]["fingerprint"] != data.fingerprint:
         raise DatasetError(
             f"{data.folder}: expected the dataset that {folder} was trained on, found another; --dataset DIR names it"
         )

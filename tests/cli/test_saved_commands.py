@@ -150,12 +150,31 @@ def test_evaluate_says_which_figures_differ_and_exits_with_1(run, tmp_path):
     assert lines[-1] == "… and 8 more"
 
 
-def test_evaluate_says_when_there_is_nothing_to_compare_with(run, tmp_path):
-    shutil.copytree(run, tmp_path / "run")
-    (tmp_path / "run" / "metrics.json").unlink()
-    result = call("evaluate", tmp_path / "run")
+@pytest.fixture
+def unfinished(run, tmp_path):
+    """A run as it lies between two epochs."""
+    folder = tmp_path / "unfinished"
+    shutil.copytree(run, folder)
+    for name in ("metrics.json", "predictions.parquet", "model_card.md"):
+        (folder / name).unlink()
+    return folder
+
+
+def test_an_unfinished_run_is_not_evaluated_on_test_images(unfinished):
+    result = call("evaluate", unfinished)
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert f"{unfinished}: expected a finished run, found no metrics.json" in result.stderr
+    result = call("evaluate", unfinished, "--partition", "validation")
     assert result.exit_code == 0
     assert "metrics.json: not there yet, nothing to compare with" in result.stderr
+
+
+def test_predict_and_export_say_that_a_run_is_not_finished(unfinished, faces, tmp_path):
+    note = f"note: {unfinished} is not finished: its weights are those of the best epoch so far\n"
+    assert call("predict", unfinished, faces).stderr == note
+    out = tmp_path / "m.safetensors"
+    assert call("export", unfinished, "--format", "safetensors", "--out", out).stderr == note
+    assert call("predict", out, faces).stderr == ""
 
 
 @pytest.mark.parametrize(

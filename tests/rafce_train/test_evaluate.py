@@ -106,12 +106,14 @@ def test_other_weights_give_other_figures(copied):
     assert any(text.startswith("test.confusion.") for text in texts)
 
 
-def test_without_metrics_there_is_nothing_to_compare_with(copied):
+def test_an_unfinished_run_keeps_its_test_images_for_later(copied):
     run = copied()
     (run / "metrics.json").unlink()
-    evaluation = look(run)
+    with pytest.raises(TrainingError, match=r"expected a finished run, found no metrics\.json"):
+        look(run)
+    evaluation = look(run, "validation")
     assert evaluation.differences is None
-    assert evaluation.figures["test"]["n"] == 11
+    assert evaluation.figures["validation"]["n"] == 16
 
 
 def test_a_dataset_and_images_that_were_moved_give_the_same(copied, tiny_dataset, tmp_path):

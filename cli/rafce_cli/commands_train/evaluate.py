@@ -43,7 +43,8 @@ ON_RECORD = {
 def evaluate(run: Path, partition: str, as_json: bool, **places: str | None) -> None:
     """Make the figures of RUN again from its weights alone, and compare them with its metrics.json.
 
-    On test images every figure equals the run's on the same device. Validation picked the epoch and tuned the AU
+    On test images every figure equals the run's on the same device; a run that is not finished has not looked at them,
+    and is not shown them here. Validation picked the epoch and tuned the AU
     thresholds, so its figures flatter, and those on training images more so.
 
     Exit code 0 when nothing differs, 1 when something does (each figure is named), 2 for bad input.

@@ -38,6 +38,9 @@ def export(run: Path, kind: str, out: Path) -> None:
       rafce-train export runs/first --format safetensors --out model.safetensors
     """
     from rafce_train.export import export as write
+    from rafce_train.saved import unfinished
 
     difference = write(run, kind, out)
+    if note := unfinished(run):
+        click.echo(f"note: {note}", err=True)
     click.echo(f"{out}: {kind}; on random images at most {difference:.1g} from the probabilities of {run}")

@@ -58,12 +58,14 @@ def predict(run: Path, images: tuple[str, ...], out: Path | None, batch_size: in
     """
     from rafce_train.predict import check_table_output, image_paths
     from rafce_train.predict import predict as look
-    from rafce_train.saved import open_model
+    from rafce_train.saved import open_model, unfinished
 
     if out is not None:
         check_table_output(out)
     paths = image_paths(images, sys.stdin.buffer.read)
     model = open_model(run, device)
+    if note := unfinished(run):
+        click.echo(f"note: {note}", err=True)
     with progress_bar("looking at images") as progress:
         predicted = look(model, paths, batch_size, progress)
     for image in predicted.bad:
