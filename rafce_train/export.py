@@ -91,7 +91,7 @@ def _difference(net: Net, facts: Facts, content: bytes, form: Format) -> float:
     images_B3HW = _random_images(facts)
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / f"model{form.suffix}"
-        path.write_bytes(content)
+        write_atomic(path, content)
         look = form.look(path)
         found = [look(batch_B3HW) for batch_B3HW in (images_B3HW[:1], images_B3HW[1:])]
     expected = probabilities(net, [images_B3HW])

@@ -9,9 +9,10 @@ from rich.live import Live
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 from rich.text import Text
 
-from rafce_train.config import Config
+from rafce_train.config import Config, flag
 from rafce_train.history import Row
 from rafce_train.loop import Standing
+from rafce_train.methods import find_method
 from rafce_train.metrics import accuracy
 
 
@@ -29,14 +30,19 @@ class PlainScreen:
         self._print(f"note: {text}")
 
     def decoding(self, done: int, total: int) -> None:
-        """Print once, when all are decoded."""
+        """Print once, when all files were read; those that could not be decoded are told of apart."""
         if done == total:
-            self._print(f"{total:,} images decoded")
+            self._print(f"{total:,} image files read")
 
     def begin(self, config: Config, terms: tuple[str, ...], steps: int) -> None:
         """Print what is about to run."""
         self._epochs, self._terms, self._needs_heading = config.epochs, terms, True
-        self._print(f"{config.method}, {config.backbone}: {config.epochs} epochs of {steps} steps")
+        fixed = find_method(config.method, config.with_alignment).options
+        weights = [
+            f"{flag(name)} {getattr(config, name)[0]:g}" for name in ("rho_au", "rho_align") if name in fixed
+        ]
+        epochs = f"{config.epochs:,} epoch{'s' * (config.epochs > 1)} of {steps:,} step{'s' * (steps > 1)}"
+        self._print(f"{', '.join((config.method, *weights, config.backbone))}: {epochs}")
 
     def step(self, standing: Standing) -> None:
         """Nothing: steps are too many for plain lines."""

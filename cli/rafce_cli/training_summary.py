@@ -49,7 +49,15 @@ def headline(metrics: Json) -> list[str]:
         f"{metrics['method']}, epoch {selected['epoch']} (validation {picked} {_percent(selected['validation'])} %), "
         + counted(test, "test")
     )
-    return [what, *figure_lines(test, metrics["majority"])]
+    return [what, *_chosen_weights(metrics), *figure_lines(test, metrics["majority"])]
+
+
+def _chosen_weights(metrics: Json) -> list[str]:
+    """Of lists of fixed weights, those that did best on validation."""
+    trials, chosen = metrics.get("trials", []), metrics.get("chosen", {})
+    names = [name for name in ("rho_au", "rho_align") if len({trial[name] for trial in trials}) > 1]
+    words = [f"--{name.replace('_', '-')} {chosen[name]:g}" for name in names]
+    return [f"best on validation of {len(trials)}: {' '.join(words)}"] if words else []
 
 
 def counted(figures: Json, partition: str) -> str:

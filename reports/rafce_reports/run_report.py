@@ -7,8 +7,8 @@ from pathlib import Path
 import pandas as pd
 from PIL import Image
 
-from rafce.dataset import read_dataset
-from rafce.errors import ImageError
+from rafce.dataset import Dataset, read_dataset
+from rafce.errors import DatasetError, ImageError
 from rafce.folder import replacing_folder
 from rafce.images import ImageFolder, find_in
 from rafce_reports import run_tables as tables
@@ -64,15 +64,35 @@ def frames(run: Run, wrong: pd.DataFrame) -> dict[str, pd.DataFrame]:
 
 
 def find_faces(folder: Path, images: Path | None = None, dataset: Path | None = None) -> ImageFolder:
-    """Where a run's images lie: in `images`, or where the run or its dataset says; ImageError when nothing does."""
+    """Where a run's images lie: in `images`, or where the run or its dataset says; ImageError when nothing does.
+
+    DatasetError for a dataset that has other test images than the run was tested on.
+    """
     run = read_run(folder)
     names = run.predictions["image"].tolist()
     if images or run.config["images"]:
         return find_in(images or Path(run.config["images"]), names)
-    place = read_dataset(dataset or Path(run.config["dataset"])).manifest["images"]
+    found = read_dataset(dataset or Path(run.config["dataset"]))
+    _check_same_images(run, found)
+    place = found.manifest["images"]
     if place["root"] is None:
         raise ImageError(f"{run.config['dataset']}: made without images; expected --images DIR")
     return ImageFolder(Path(place["root"]), place["suffix"])
+
+
+def _check_same_images(run: Run, dataset: Dataset) -> None:
+    tested = dict(zip(run.predictions["image"], run.predictions["emotion"], strict=True))
+    labels = {
+        name: dataset.emotions[number % len(dataset.emotions)]
+        for chunk, rows in dataset.rows("image")
+        for name, number in zip(rows["image"].to_pylist(), chunk.class_N.tolist(), strict=True)
+        if name in tested
+    }
+    if labels != tested:
+        raise DatasetError(
+            f"{dataset.folder}: expected the test images that {run.folder} was tested on, with their emotions, "
+            "found others; --dataset DIR names another dataset"
+        )
 
 
 def face_uris(names: list[str], folder: ImageFolder) -> dict[str, str]:

@@ -112,6 +112,9 @@ def test_report_refuses_what_is_no_finished_run_or_has_no_images(runs, tmp_path)
     assert result.exit_code == 2
     assert "expected a finished run, found no metrics.json" in result.stderr
     shutil.copytree(runs / "stl", tmp_path / "run")
+    result = call("report", tmp_path / "run", "--dataset", tmp_path / "absent")
+    assert result.exit_code == 2
+    assert "--dataset: expected --with-images beside" in result.stderr
     result = call("report", tmp_path / "run", "--with-images", "--images", tmp_path / "nowhere")
     assert result.exit_code == 2
     assert "nowhere: expected a folder of images, found none" in result.stderr

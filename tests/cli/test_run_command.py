@@ -62,11 +62,19 @@ def test_a_run_prints_its_figures_with_intervals_and_where_they_lie(finished):
 
 def test_progress_is_a_line_an_epoch_on_standard_error(finished):
     lines = finished[1].stderr.splitlines()
-    assert "mtl, squeezenet1_1: 1 epochs of 4 steps" in lines
+    assert "mtl, --rho-au 0.1, squeezenet1_1: 1 epoch of 4 steps" in lines
     assert re.split("  +", lines[-2].strip()) == [
         *("epoch", "loss emo", "loss au", "ω au", "train %", "validation %", "UAR %", "seconds"),
     ]
     assert lines[-1].split()[0] == "1/1"
+
+
+def test_of_lists_of_weights_each_is_named_and_the_best_one_printed(tiny_dataset, tmp_path):
+    result = run(tiny_dataset, "--out", tmp_path / "a", "--rho-au", "0.03,1")
+    begun = [line for line in result.stderr.splitlines() if line.startswith("mtl, ")]
+    assert begun == [f"mtl, --rho-au {rho}, squeezenet1_1: 1 epoch of 4 steps" for rho in ("0.03", "1")]
+    chosen = json.loads((tmp_path / "a/metrics.json").read_text())["chosen"]
+    assert f"best on validation of 2: --rho-au {chosen['rho_au']:g}\n" in result.stdout
 
 
 def test_the_report_is_written_with_the_confusion_matrix_drawn_and_counted(finished):

@@ -1,5 +1,6 @@
 import json
 import os
+import shutil
 import signal
 from pathlib import Path
 from typing import Any
@@ -274,6 +275,14 @@ def test_schedules_scale_every_rate(tiny, whole, schedule, factors):
     rows = history(whole(tiny(epochs=4, schedule=schedule))[0])
     assert rows["lr_heads"].to_pylist() == pytest.approx([0.01 * factor for factor in factors])
     assert rows["lr_backbone"].to_pylist() == pytest.approx([0.001 * factor for factor in factors])
+
+
+def test_going_on_with_a_finished_run_trains_nothing_and_says_so(tiny, whole, screen, tmp_path):
+    source, metrics = whole(tiny())
+    shutil.copytree(source, tmp_path / "run")
+    assert resume(tmp_path / "run", screen) == metrics
+    assert screen.steps == []
+    assert f"{tmp_path / 'run'} is finished: nothing is trained, its figures are made again" in screen.notes
 
 
 def test_a_list_of_fixed_weights_keeps_the_best_on_validation(tiny, screen, tmp_path):

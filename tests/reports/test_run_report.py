@@ -9,12 +9,13 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from matplotlib.lines import Line2D
 from PIL import Image
 
-from rafce.errors import ImageError, OutputError, TrainingError
+from rafce.errors import DatasetError, ImageError, OutputError, TrainingError
 from rafce.images import ImageFolder
 from rafce.schema import emotion_slug
 from rafce_reports import run_report
@@ -337,6 +338,21 @@ def test_faces_are_looked_for_where_the_dataset_says(copied, faces, dataset, tmp
     config = (copied / "config.toml").read_text()
     (copied / "config.toml").write_text(re.sub('images = ""', f"images = {json.dumps(str(faces))}", config))
     assert find_faces(copied).root == faces.resolve()
+
+
+def test_faces_are_not_looked_for_in_another_dataset(copied, dataset, other_dataset, tmp_path):
+    with pytest.raises(DatasetError, match=r"expected the test images that .* was tested on"):
+        find_faces(copied, dataset=other_dataset.folder)
+    relabelled = tmp_path / "relabelled"
+    shutil.copytree(dataset.folder, relabelled, ignore=shutil.ignore_patterns("reports"))
+    table = pq.read_table(relabelled / "samples.parquet")
+    position = table.schema.get_field_index("image")
+    images = pa.array([*table["image"].to_pylist()[1:], "last.jpg"])
+    pq.write_table(
+        table.set_column(position, table.schema.field(position), images), relabelled / "samples.parquet"
+    )
+    with pytest.raises(DatasetError, match="relabelled: expected the test images that"):
+        find_faces(copied, dataset=relabelled)
 
 
 def test_a_face_that_cannot_be_read_leaves_the_older_report(copied, faces):

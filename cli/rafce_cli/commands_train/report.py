@@ -10,8 +10,13 @@ PATH = click.Path(path_type=Path)
 @click.command()
 @click.argument("run", type=PATH)
 @click.option("--with-images", is_flag=True, help="Show the faces of the surest mistakes. Mind the licence.")
-@click.option("--dataset", type=PATH, metavar="DIR", help="Where the dataset folder lies, if it was moved.")
-@click.option("--images", type=PATH, metavar="DIR", help="Where the images lie, if they were moved.")
+@click.option(
+    "--dataset",
+    type=PATH,
+    metavar="DIR",
+    help="Where the dataset, which says where faces lie, was moved to.",
+)
+@click.option("--images", type=PATH, metavar="DIR", help="Where the faces were moved to.")
 def report(run: Path, with_images: bool, dataset: Path | None, images: Path | None) -> None:
     """Write the page of RUN again, RUN/report/report.html, from the files in RUN alone.
 
@@ -23,6 +28,11 @@ def report(run: Path, with_images: bool, dataset: Path | None, images: Path | No
       rafce-train report runs/first
       rafce-train report runs/first --with-images
     """
+    places = [name for name, place in (("--dataset", dataset), ("--images", images)) if place is not None]
+    if places and not with_images:
+        raise click.UsageError(
+            f"{', '.join(places)}: expected --with-images beside: only faces are looked for there"
+        )
     from rafce_reports.run_report import find_faces, write_run_report
 
     faces = find_faces(run, images, dataset) if with_images else None
