@@ -137,7 +137,7 @@ def _action_units(figures: Json | None) -> list[str]:
             f"AU{row['au']:02d}",
             str(row["train_positives"]),
             f"{row['positives']} of {row['n']}{_in_groups(row['groups'])}",
-            f"{row['threshold']:.3f}",
+            f"{row['threshold']:.3f}{'' if row['validation_positives'] else ' †'}",
             *_rate(row["f1"]),
             *_rate(row["average_precision"]),
         )
@@ -151,6 +151,7 @@ def _limits(config: Config, metrics: Json) -> list[str]:
     points = [
         *_small_emotions(metrics["test"]["emotions"]),
         *_unlearned_aus(metrics["test"]["action_units"]),
+        *_untuned_aus(metrics["test"]["action_units"]),
         *_interval_limit(metrics["test"]["groups"]),
         _validation_use(config),
         "Whoever picks among several runs by their test figures must expect less of the picked one on new images.",
@@ -174,6 +175,12 @@ def _unlearned_aus(figures: Json | None) -> Iterable[str]:
     rows = figures["aus"] if figures else []
     if names := [f"AU{row['au']:02d}" for row in rows if not row["train_positives"]]:
         yield f"Shown by no training image, so their probabilities mean little: {', '.join(names)}."
+
+
+def _untuned_aus(figures: Json | None) -> Iterable[str]:
+    rows = figures["aus"] if figures else []
+    if names := [f"AU{row['au']:02d}" for row in rows if not row["validation_positives"]]:
+        yield f"Shown by no validation image, so their thresholds (†) are 0.5, not tuned: {', '.join(names)}."
 
 
 def _interval_limit(n_groups: int | None) -> Iterable[str]:

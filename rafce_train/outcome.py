@@ -87,4 +87,7 @@ def partition_metrics(
         figures["action_units"] = au_metrics(
             data.aus, au_NA, found.au_NA, np.array(thresholds), positives_A, resampling
         )
+        rows, validation_A = figures["action_units"]["aus"], data.au_positives("validation")
+        for row, positives in zip(rows, validation_A.tolist(), strict=True):
+            row["validation_positives"] = positives  # without any, the threshold is not tuned
     return {"majority": majority, partition: figures}

@@ -88,7 +88,7 @@ def aus_grid(aus: Json) -> Grid:
             f"{au_label(row['au'])}{'' if row['in_macro'] else ' *'}",
             f"{row['train_positives']:,}",
             f"{row['positives']:,} of {row['n']:,}{in_groups(row)}",
-            f"{row['threshold']:.3f}",
+            f"{row['threshold']:.3f}{'' if is_tuned(row) else ' †'}",
             *_rate(row["f1"]),
             *_rate(row["average_precision"]),
             percent(row["positives"] / row["n"] if row["n"] else np.nan, 1),
@@ -99,11 +99,17 @@ def aus_grid(aus: Json) -> Grid:
     more = ("AP, %", "95 % interval", "by chance, %")
     return Grid(
         "Action units",
-        "Each AU, on the images in which it is known. Thresholds have the best F1 on validation. AP: average "
-        "precision; by chance: that of guessing. * counts in no mean: active in no training or in no test image.",
+        "Each AU, on the images in which it is known. Thresholds have the best F1 on validation; † not tuned: active "
+        "in no validation image. AP: average precision; by chance: that of guessing. * counts in no mean: active in no "
+        "training or in no test image.",
         (Column("AU"), *_numbers(*heads, *more)),
         rows,
     )
+
+
+def is_tuned(row: Json) -> bool:
+    """Whether an AU's threshold was chosen on validation; older runs do not say, and are believed to."""
+    return bool(row.get("validation_positives", 1))
 
 
 def mistakes(run: Run) -> pd.DataFrame:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from rafce_train.data import read_manifest
+from rafce_train.data import read_data, read_manifest
 from rafce_train.model_card import model_card
 
 
@@ -63,12 +63,25 @@ def test_every_au_stands_beside_its_support_and_threshold(config, metrics, manif
             f"AU{row['au']:02d}",
             str(row["train_positives"]),
             f"{row['positives']} of {row['n']}",
-            f"{row['threshold']:.3f}",
+            f"{row['threshold']:.3f}" if row["validation_positives"] else "0.500 †",
             percent(row["f1"]["value"]),
         ]
         for row in metrics["test"]["action_units"]["aus"]
     ]
     assert [cells[:5] for cells in found] == expected
+
+
+def test_thresholds_that_no_validation_image_could_tune_are_marked(config, metrics, manifest):
+    data = read_data(Path(config.dataset))
+    shown = data.au_NA[data.rows("validation")].sum(0)
+    aus = metrics["test"]["action_units"]["aus"]
+    assert [row["validation_positives"] for row in aus] == shown.tolist()
+    untuned = [f"AU{row['au']:02d}" for row in aus if not row["validation_positives"]]
+    card = model_card(config, metrics, manifest)
+    assert f"their thresholds (†) are 0.5, not tuned: {', '.join(untuned)}." in card
+    for row in aus:
+        row["validation_positives"] = 1
+    assert "†" not in model_card(config, metrics, manifest)
 
 
 def test_figures_have_intervals_and_the_majority_class_beside_them(config, metrics, manifest):

@@ -3,6 +3,7 @@
 import json
 import re
 import shutil
+from copy import deepcopy
 from html.parser import HTMLParser
 from pathlib import Path
 
@@ -241,6 +242,19 @@ def test_tables_count_support_and_positives(reported_run):
     assert aus is not None
     rows = aus_grid(aus).rows
     assert [row[0].endswith("*") for row in rows] == sorted(not au["in_macro"] for au in aus["aus"])
+
+
+def test_thresholds_that_were_not_tuned_are_marked(reported_run):
+    aus = deepcopy(read_run(reported_run).au_metrics)
+    assert aus is not None
+    for row in aus["aus"]:
+        row["validation_positives"] = 0 if row["au"] == 12 else 3
+    assert [row[0].rstrip(" *") for row in aus_grid(aus).rows if row[3].endswith(" †")] == [
+        "12 lip corner puller"
+    ]
+    for row in aus["aus"]:
+        del row["validation_positives"]  # a run of an older release
+    assert not any("†" in row[3] for row in aus_grid(aus).rows)
 
 
 def test_calibration_is_that_of_the_predictions(reported_run):
