@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Iterable
-from pathlib import Path, PurePath
+from pathlib import Path, PurePosixPath
 from typing import NamedTuple
 
 from rafce.errors import MAX_FAULTS, ImageError
@@ -13,15 +13,15 @@ BESIDE_LABELS_ML = tuple(f"{parent}/{sub}" for parent in ("Image", "../Image") f
 
 
 class ImageFolder(NamedTuple):
-    """A folder of images and what stands between a label's name and its extension there."""
+    """A folder of images and what stands between a label's name and its extension there; names may have folders."""
 
     root: Path
     suffix: str
 
     def file_name(self, image: str) -> str:
         """The name on disk of an image of the label file: 0001.jpg is 0001_aligned.jpg in an aligned folder."""
-        name = PurePath(image)
-        return f"{name.stem}{self.suffix}{name.suffix}"
+        name = PurePosixPath(image)
+        return str(name.with_name(f"{name.stem}{self.suffix}{name.suffix}"))
 
 
 def find_beside(label_file: Path, names: Iterable[str]) -> ImageFolder | None:
@@ -41,7 +41,7 @@ def _best(candidates: Iterable[Path], names: Iterable[str]) -> ImageFolder | Non
     """Of the folders that exist and both spellings, the one that holds most of the images, the earlier on ties."""
     roots = [root.resolve() for root in candidates if root.is_dir()]
     folders = [ImageFolder(root, suffix) for root in roots for suffix in SUFFIXES]
-    present = {root: _listing(root) for root in roots}
+    present = {root: Present(root) for root in roots}
     n_found = [0] * len(folders)
     for name in names:  # once: there may be more names than fit into memory
         for i, folder in enumerate(folders):
@@ -49,14 +49,31 @@ def _best(candidates: Iterable[Path], names: Iterable[str]) -> ImageFolder | Non
     return folders[n_found.index(max(n_found))] if folders else None
 
 
-def _listing(root: Path) -> set[str]:
-    with os.scandir(root) as entries:
-        return {entry.name for entry in entries}
+class Present:
+    """The files below a folder by name; each folder is listed once, when a name asks for it."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+        self._listed: dict[str, set[str]] = {}
+
+    def __contains__(self, name: str) -> bool:
+        folder, _, file = name.rpartition("/")
+        if folder not in self._listed:
+            self._listed[folder] = _listing(self.root / folder)
+        return file in self._listed[folder]
+
+
+def _listing(folder: Path) -> set[str]:
+    try:
+        with os.scandir(folder) as entries:
+            return {entry.name for entry in entries}
+    except (FileNotFoundError, NotADirectoryError):
+        return set()
 
 
 def missing_images(folder: ImageFolder, names: Iterable[str]) -> list[str]:
     """The label names whose image is not in the folder, in their order."""
-    present = _listing(folder.root)
+    present = Present(folder.root)
     return [name for name in names if folder.file_name(name) not in present]
 
 

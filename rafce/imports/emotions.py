@@ -23,9 +23,14 @@ class Emotions:
     """An emotions file in memory, found by its `keys`; `told` is what it tells of a row."""
 
     def __init__(
-        self, table: TableFile, keys: Sequence[str], columns: Mapping[str, Any], told: Mapping[str, Any]
+        self,
+        table: TableFile,
+        keys: Sequence[str],
+        columns: Mapping[str, Any],
+        told: Mapping[str, Any],
+        keep_folders: bool,
     ):
-        self.path, self.keys, self.told = table.path, tuple(keys), told
+        self.path, self.keys, self.told, self.keep_folders = table.path, tuple(keys), told, keep_folders
         text, frame_M = _joined(self.keys, columns)
         self.is_used_M = np.zeros(len(frame_M), bool)
         self._texts = text.unique()
@@ -58,8 +63,12 @@ class Emotions:
         return key_N
 
 
-def read_emotions(table: TableFile, keys: Sequence[str], told: Mapping[str, str]) -> Emotions:
+def read_emotions(
+    table: TableFile, keys: Sequence[str], told: Mapping[str, str], keep_folders: bool = False
+) -> Emotions:
     """Read an emotions file; `told` says under which name each of its columns goes on.
+
+    With `keep_folders` images are told apart by their folders too.
 
     LabelError: empty cells, a frame that is no number, lines that do not fit the header, a key twice.
     """
@@ -68,7 +77,7 @@ def read_emotions(table: TableFile, keys: Sequence[str], told: Mapping[str, str]
     names = list(dict.fromkeys([*keys, *told.values()]))
     for block in read_blocks(table, names, ragged):
         found = BlockFaults(block)
-        columns = {name: key_column(name, block.columns[name], found) for name in names}
+        columns = {name: key_column(name, block.columns[name], found, keep_folders) for name in names}
         pieces.append(columns)
         places.add(block)
         faults.add_block(found)
@@ -76,9 +85,8 @@ def read_emotions(table: TableFile, keys: Sequence[str], told: Mapping[str, str]
         faults.add(line.fault)
     faults.raise_all()
     whole = {name: _concatenated([piece.pop(name) for piece in pieces]) for name in names}
-    emotions = Emotions(
-        table, keys, whole, {role: whole[name].dictionary_encode() for role, name in told.items()}
-    )
+    encoded = {role: whole[name].dictionary_encode() for role, name in told.items()}
+    emotions = Emotions(table, keys, whole, encoded, keep_folders)
     for row, earlier in emotions.repeats():
         shown = described({name: whole[name] for name in keys}, row)
         faults.add(f"{places(row)}: expected each key once, found {shown} again ({places(earlier)})")
@@ -86,15 +94,15 @@ def read_emotions(table: TableFile, keys: Sequence[str], told: Mapping[str, str]
     return emotions
 
 
-def key_column(name: str, column: pa.Array, found: BlockFaults) -> Any:
-    """A key as it is compared: frames as numbers, the rest as text, images by the last part of their path."""
+def key_column(name: str, column: pa.Array, found: BlockFaults, keep_folders: bool) -> Any:
+    """A key as it is compared: frames as numbers, the rest as text, images as `image_names` says."""
     if name == "frame":
         frame_N, wrong_N = whole_numbers(column)
         found.check(wrong_N, "the number of a frame", column)
         return frame_N
     text = emotion_names(column) if name == "emotion" else texts(column)
     found.check(text.is_null(), f"a value in column {name}", column)
-    return image_names(text) if name == "image" else text
+    return image_names(text, keep_folders) if name == "image" else text
 
 
 def described(keys: Mapping[str, Any], row: int) -> str:

@@ -32,11 +32,11 @@ class Faults:
         self.first = [*self.first, *texts][:MAX_FAULTS]
         self.n += found.n
 
-    def raise_all(self) -> None:
-        """LabelError with the first faults, a line each, and how many there are beyond them."""
+    def raise_all(self, hint: str = "") -> None:
+        """LabelError with the first faults, a line each, how many there are beyond them, and the hint."""
         if self.n:
             more = [f"… and {self.n - len(self.first)} more"] if self.n > len(self.first) else []
-            raise LabelError("\n".join([*self.first, *more]))
+            raise LabelError("\n".join([*self.first, *more, *([hint] if hint else [])]))
 
 
 class BlockFaults:

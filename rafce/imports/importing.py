@@ -36,6 +36,8 @@ from rafce.tables import au_statistics_table, discarded_table, lab_statistics_ta
 
 SPOOL, SORTED = "rows.arrow", "sorted.arrow"
 
+CUT_OFF = "(an image is called by the last part of its path; --keep-folders tells s1/1.jpg from s2/1.jpg)"
+
 Progress = Callable[[int, int], None]
 Json = dict[str, Any]
 
@@ -76,7 +78,7 @@ def _read(options: ImportOptions, plan: Plan, folder: Path, progress: Progress) 
     spool = Spool(folder / SPOOL, reader.schema())
     spool.write(_batches(plan, reader, prints, progress))
     reader.faults.raise_all()
-    check_repeats(spool, reader.places)
+    check_repeats(spool, reader.places, CUT_OFF if reader.cut_folders else "")
     return reader, _in_order(spool, folder), {options.source: together(prints), **plan.prints}
 
 

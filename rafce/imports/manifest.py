@@ -42,6 +42,7 @@ def manifest_of(imported: Imported, options: ImportOptions) -> Json:
             **{name: getattr(options, name) for name in names},
             "split": options.split if is_split else None,
             "seed": options.seed if is_split else None,
+            "keep_folders": options.keep_folders,
             "allow_missing_images": options.allow_missing_images,
         },
         "images": {

@@ -21,6 +21,7 @@ class ImportOptions:
     min_confidence: float | None = None
     group_column: str | None = None
     images: Path | None = None
+    keep_folders: bool = False
     allow_missing_images: bool = False
     split: str = "60/20/20"
     seed: int = 0

@@ -65,7 +65,9 @@ def make_plan(options: ImportOptions) -> Plan:
     if file is not None:
         _check_keys(layouts, file)
     told = {} if file is None else _told(file, options)
-    emotions = None if file is None else read_emotions(file, list(layouts[0].keys), told)
+    emotions = (
+        None if file is None else read_emotions(file, list(layouts[0].keys), told, options.keep_folders)
+    )
     aus = sorted({meaning.au for layout in layouts for meaning in layout.aus})
     return Plan(layouts, tuple(aus), emotions, frozenset(layouts[0].roles) | frozenset(told), prints)
 

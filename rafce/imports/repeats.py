@@ -23,8 +23,8 @@ def hash_names(image: pa.Array) -> npt.NDArray[np.uint64]:
     return hash_array(image.to_numpy(zero_copy_only=False), categorize=False)
 
 
-def check_repeats(spool: Spool, places: Places) -> None:
-    """LabelError for images that stand in two rows, with both places."""
+def check_repeats(spool: Spool, places: Places, hint: str = "") -> None:
+    """LabelError for images that stand in two rows, with both places, and the hint after the last."""
     faults = Faults()
     n_buckets = -(-spool.n_rows // BUCKET_ROWS)
     rows = [row for bucket in range(n_buckets) for row in _suspects(spool, bucket, n_buckets)]
@@ -33,7 +33,7 @@ def check_repeats(spool: Spool, places: Places) -> None:
         earlier = first.setdefault(name, row)
         if earlier != row:
             faults.add(f"{places(row)}: expected each image once, found {name} again ({places(earlier)})")
-    faults.raise_all()
+    faults.raise_all(hint)
 
 
 def _suspects(spool: Spool, bucket: int, n_buckets: int) -> list[int]:

@@ -16,7 +16,15 @@ from rafce.imports.options import ImportOptions
 from rafce.imports.plan import EMOTION, FILE_STEM, GROUP, PARTITION, Layout, Plan
 from rafce.imports.repeats import HASH, hash_names
 from rafce.imports.source import listed
-from rafce.imports.values import au_states, emotion_names, image_names, numbers, texts, whole_numbers
+from rafce.imports.values import (
+    au_states,
+    emotion_names,
+    has_folders,
+    image_names,
+    numbers,
+    texts,
+    whole_numbers,
+)
 from rafce.schema import PARTITIONS, au_column
 
 # N rows of a block
@@ -25,6 +33,7 @@ IntArray = npt.NDArray[np.int32]
 
 MOST_EMOTIONS = 127  # emotion_id is an int8
 NO_NAMES = ("", ".", "..")
+NOT_BELOW = r"^$|^/|^[A-Za-z]:|/$|(^|/)\.\.?(/|$)"
 IMAGE_OR_VIDEO = "input"  # as py-feat calls the file that it read
 PICTURE = r"(?i)\.(jpe?g|png|bmp|tiff?|webp|gif)$"
 
@@ -77,6 +86,7 @@ class Reader:
         self.emotions, self.groups = Names(), Names()
         self.faults, self.places = Faults(), Places()
         self.n_failed = self.n_unsure = self.n_blank = 0
+        self.cut_folders = False
 
     def schema(self) -> pa.Schema:
         """The columns of the rows: emotion and group by their number, the AUs with null for unknown."""
@@ -88,7 +98,11 @@ class Reader:
     def rows(self, block: Block, layout: Layout) -> pa.RecordBatch:
         """A block as rows of this schema; what is wrong in it goes to the faults."""
         piece = _piece(block, layout, self.plan.emotions)
-        image = _images(piece)
+        image = _images(piece, self.options.keep_folders)
+        named = [cells["image"] for cells in (piece.cells, piece.told) if "image" in cells]
+        self.cut_folders |= not self.options.keep_folders and any(
+            has_folders(texts(cells)) for cells in named
+        )
         columns = {
             "image": image,
             HASH: hash_names(image),
@@ -156,7 +170,10 @@ def _piece(block: Block, layout: Layout, emotions: Emotions | None) -> Piece:
     cells = {role: _cell(name, block, layout) for role, name in layout.roles.items()}
     if emotions is None:
         return Piece(block, layout, cells, {}, found)
-    keys = {key: key_column(key, _cell(name, block, layout), found) for key, name in layout.keys.items()}
+    keys = {
+        key: key_column(key, _cell(name, block, layout), found, emotions.keep_folders)
+        for key, name in layout.keys.items()
+    }
     row_N = emotions.find(keys)
     expected = f"expected a row of {emotions.path} with"
     found.note(row_N < 0, lambda row: f"{expected} {described(keys, row)}, found none")
@@ -179,24 +196,40 @@ def _partitions(piece: Piece) -> pa.Array:
     return index.cast(pa.int8())
 
 
-def _images(piece: Piece) -> pa.Array:
+def _images(piece: Piece, keep_folders: bool) -> pa.Array:
     """The image of each row: of the image column, else of the emotions file, else after the file and the frame."""
     if "image" not in piece.cells:
-        return _other_images(piece)
+        return _other_images(piece, keep_folders)
     text = piece.text("image")
-    named = image_names(text)
-    piece.found.check(pc.is_in(named, value_set=pa.array(NO_NAMES)), "the name of an image", text)
+    named = image_names(text, keep_folders)
+    _check_names(piece, named, text, keep_folders)
     if piece.layout.roles["image"] != IMAGE_OR_VIDEO:
         return named
     is_picture = pc.match_substring_regex(named, PICTURE)
     if pc.all(is_picture).as_py():
         return named
-    return pc.if_else(is_picture, named, _other_images(piece))
+    return pc.if_else(is_picture, named, _other_images(piece, keep_folders))
 
 
-def _other_images(piece: Piece) -> pa.Array:
+def _told_images(piece: Piece, keep_folders: bool) -> pa.Array:
+    """The images of the emotions file; where a row has none there, a fault is noted already."""
+    text = texts(piece.told["image"])
+    named = image_names(text, keep_folders)
+    _check_names(piece, named, text, keep_folders)
+    return named
+
+
+def _check_names(piece: Piece, named: pa.Array, text: pa.Array, keep_folders: bool) -> None:
+    if keep_folders:
+        wrong = pc.match_substring_regex(named, NOT_BELOW)
+        piece.found.check(wrong, "the path of an image below a folder (--keep-folders)", text)
+    else:
+        piece.found.check(pc.is_in(named, value_set=pa.array(NO_NAMES)), "the name of an image", text)
+
+
+def _other_images(piece: Piece, keep_folders: bool) -> pa.Array:
     if "image" in piece.told:
-        return image_names(texts(piece.told["image"]))
+        return _told_images(piece, keep_folders)
     stem = _stems(piece.block, piece.layout)
     if "frame" not in piece.cells:
         return pc.binary_join_element_wise(stem, ".jpg", "")

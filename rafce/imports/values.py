@@ -77,9 +77,16 @@ def whole_numbers(column: pa.Array) -> tuple[IntArray, BoolArray]:
     return np.where(fits_N, value_N, 0).astype(np.int64), ~fits_N
 
 
-def image_names(text: pa.Array) -> pa.Array:
-    """The last part of each path."""
-    return pc.replace_substring_regex(text, r"^.*[/\\]", "")
+def image_names(text: pa.Array, keep_folders: bool) -> pa.Array:
+    """The last part of each path, or all of it with / between its parts."""
+    if not keep_folders:
+        return pc.replace_substring_regex(text, r"^.*[/\\]", "")
+    return pc.replace_substring_regex(pc.replace_substring_regex(text, r"[/\\]+", "/"), r"^(\./)+", "")
+
+
+def has_folders(text: pa.Array) -> bool:
+    """Whether any path has more than one part."""
+    return bool(pc.any(pc.match_substring_regex(text, r"[/\\]")).as_py())
 
 
 def _read_numbers(text: pa.Array) -> Numbers:

@@ -22,6 +22,7 @@ from rafce.imports.samples import emotion_order
 from rafce.schema import PARTITIONS
 from rafce.taxonomy import COMPOUND_EMOTIONS
 from rafce_fixtures.tables import emotions_csv, make_frames, openface_csv, plain_csv, write_videos
+from rafce_train.data import find_images, read_data
 
 FRAMES = make_frames(n_videos=8, n_frames=12, failures=0.2)
 TABLES = ("samples", "discarded", "au_statistics", "lab_statistics")
@@ -285,6 +286,66 @@ def test_images_are_found_and_missing_ones_an_error_unless_allowed(openface):
     manifest = bring_in(openface, images=openface / "frames", allow_missing_images=True)
     root = str((openface / "frames").resolve())
     assert manifest["images"] == {"root": root, "suffix": "", "missing": missing}
+
+
+SUBJECTS = """image,emotion,AU01,AU12
+s1/1.jpg,glad,0,1
+./s2//1.jpg,sad,1,0
+s2\\2.jpg,sad,1,0
+"""
+
+
+def by_subject(root: Path, text: str = SUBJECTS, **options):
+    (root / "t.csv").write_text(text)
+    return import_dataset(ImportOptions("table", (root / "t.csv",), root / "data", **options))
+
+
+def test_folders_in_names_tell_images_apart_where_they_are_kept(tmp_path):
+    for name in ("s1/1.jpg", "s2/1.jpg", "s2/2_aligned.jpg"):
+        (tmp_path / "faces" / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / "faces" / name).touch()
+    with pytest.raises(ImageError, match=r"expected 3 images, 1 of them are missing: s2/2\.jpg"):
+        by_subject(tmp_path, images=tmp_path / "faces", keep_folders=True)
+    (tmp_path / "faces/s2/2_aligned.jpg").rename(tmp_path / "faces/s2/2.jpg")
+    manifest = by_subject(tmp_path, images=tmp_path / "faces", keep_folders=True)
+    assert [(row["image"], row["emotion"]) for row in rows(tmp_path / "data")] == [
+        ("s1/1.jpg", "glad"),
+        ("s2/1.jpg", "sad"),
+        ("s2/2.jpg", "sad"),
+    ]
+    assert manifest["options"]["keep_folders"]
+    found = find_images(read_data(tmp_path / "data"), None)
+    assert found == [tmp_path / "faces" / name for name in ("s1/1.jpg", "s2/1.jpg", "s2/2.jpg")]
+
+
+def test_folders_in_names_are_kept_in_joins(tmp_path):
+    (tmp_path / "e.csv").write_text("image,emotion\ns1/1.jpg,glad\ns2/1.jpg,sad\n")
+    table = "image,AU01,AU12\ns2/1.jpg,0,1\ns1/1.jpg,1,0\n"
+    by_subject(tmp_path, table, emotions=tmp_path / "e.csv", keep_folders=True)
+    found = {row["image"]: (row["emotion"], row["AU01"]) for row in rows(tmp_path / "data")}
+    assert found == {"s1/1.jpg": ("glad", True), "s2/1.jpg": ("sad", False)}
+    (tmp_path / "e.csv").write_text("frame,image,emotion\n1,s1/1.jpg,glad\n2,s2/1.jpg,sad\n")
+    by_subject(tmp_path, "frame,AU01\n2,1\n1,0\n", emotions=tmp_path / "e.csv", keep_folders=True)
+    assert [(row["image"], row["AU01"]) for row in rows(tmp_path / "data")] == [
+        ("s1/1.jpg", False),
+        ("s2/1.jpg", True),
+    ]
+
+
+def test_images_that_only_their_folders_tell_apart_are_refused_with_the_remedy(tmp_path):
+    with pytest.raises(LabelError) as caught:
+        by_subject(tmp_path)
+    first, hint = str(caught.value).splitlines()
+    assert first == f"{tmp_path}/t.csv:3: expected each image once, found 1.jpg again ({tmp_path}/t.csv:2)"
+    assert "--keep-folders tells s1/1.jpg from s2/1.jpg" in hint
+
+
+@pytest.mark.parametrize("name", ["/s1/1.jpg", "C:\\1.jpg", "../1.jpg", "s1/../1.jpg", "s1/", "s1/.."])
+def test_kept_folders_lie_below_the_images(tmp_path, name):
+    with pytest.raises(LabelError) as caught:
+        by_subject(tmp_path, f"image,emotion,AU01\n{name},glad,1\n", keep_folders=True)
+    expected = "expected the path of an image below a folder (--keep-folders)"
+    assert str(caught.value) == f"{tmp_path}/t.csv:2: {expected}, found {name!r}"
 
 
 def test_a_laboratory_table_of_ones_own_travels_along(openface):

@@ -47,6 +47,11 @@ OPTIONS = (
     ),
     click.option("--images", type=PATH, metavar="DIR", help="The aligned images, to train on."),
     click.option(
+        "--keep-folders",
+        is_flag=True,
+        help="Call an image by its path below --images (s1/0001.jpg), not by its last part alone.",
+    ),
+    click.option(
         "--allow-missing-images",
         is_flag=True,
         help="Import although images are missing; the manifest lists them.",
@@ -169,7 +174,7 @@ def table(**options: Any) -> None:
 
     \b
     Examples:
-      rafce import table labels.csv
+      rafce import table labels.csv --images faces/ --keep-folders
       rafce import table labels.parquet --image-column file --emotion-column class --group-column subject
       rafce import table scores.csv --au-columns smile=12,frown=4 --au-threshold 0.5 --emotions emotions.csv
     """
