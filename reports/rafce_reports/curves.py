@@ -1,14 +1,15 @@
 """How a run learned: its losses, scores and learned weights over the epochs."""
 
 from collections.abc import Sequence
+from typing import Any
 
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import LogLocator, MaxNLocator, NullLocator
+from matplotlib.ticker import LogLocator, NullLocator
 
 from rafce_reports.comparison_runs import System
-from rafce_reports.figure5 import WEIGHT, WEIGHT_NAMES, colour, learned_weights
+from rafce_reports.figure5 import WEIGHT, WEIGHT_NAMES, colour, learned_weights, whole_ticks
 from rafce_reports.runs import Run
 from rafce_reports.style import INK, MUTED, WILD, new_figure
 
@@ -30,7 +31,7 @@ def draw_curves(run: Run) -> Figure:
     for axes in panels:
         axes.axvline(run.metrics["selected"]["epoch"], color=MUTED, linewidth=0.8, linestyle=":", zorder=0)
         axes.set_xlabel("epoch")
-        axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+        whole_ticks(axes)
         axes.grid(axis="y")
         axes.legend(loc="upper left", bbox_to_anchor=(-0.08, -0.17), ncols=2, fontsize=7.5, columnspacing=1.2)
     return figure
@@ -83,5 +84,5 @@ def _line(
     axes: Axes, history: pd.DataFrame, column: str, label: str, of_colour: str, dashed: bool = False
 ) -> None:
     epoch, value = history["epoch"], history[column]
-    axes.plot(epoch, value, color=of_colour, linewidth=0, marker="o", markersize=2.6)
-    axes.plot(epoch, value, color=of_colour, linewidth=1.3, linestyle=DASHES if dashed else "-", label=label)
+    look: dict[str, Any] = {"linestyle": DASHES, "markerfacecolor": "white"} if dashed else {"linestyle": "-"}
+    axes.plot(epoch, value, color=of_colour, linewidth=1.3, marker="o", markersize=3.2, label=label, **look)

@@ -7,6 +7,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure, SubFigure
 from matplotlib.lines import Line2D
+from matplotlib.ticker import MaxNLocator
 
 from rafce_reports.comparison_runs import System
 from rafce_reports.runs import Run
@@ -37,7 +38,9 @@ def draw_figure5(systems: Sequence[System]) -> Figure:
         rows,
         strict=True,
     ):
-        draw(part, panels(part, shown, n_rows, n_columns), shown)
+        axes = panels(part, shown, n_rows, n_columns)
+        draw(part, axes, shown)
+        whole_ticks(axes[0])  # shared by all
     return figure
 
 
@@ -53,6 +56,11 @@ def panels(part: SubFigure, systems: Sequence[System], n_rows: int, n_columns: i
         axes.tick_params(labelsize=7, labelbottom=position + n_columns >= len(systems))
     part.supxlabel("iterations", size=8.5)
     return used
+
+
+def whole_ticks(axes: Axes) -> None:
+    """Ticks at whole numbers along x, also where there is a single point."""
+    axes.xaxis.set_major_locator(MaxNLocator(nbins=5, integer=True, min_n_ticks=1))
 
 
 def draw_accuracy(part: SubFigure, axes: Sequence[Axes], systems: Sequence[System]) -> None:

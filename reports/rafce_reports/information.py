@@ -31,7 +31,7 @@ FloatArray = npt.NDArray[np.float64]
 PANELS_A_ROW = 3
 PAIR_PANELS_A_ROW = 5
 N_TELLING = 6
-MOST_TICKS = 3  # to either side of 1; beyond that labels are long, and two have room
+MOST_TICKS = 2  # to either side of 1; beyond that labels are long, and one has room
 TICK_STEP = float(np.log(8))
 
 
@@ -94,7 +94,7 @@ def _telling_panel(axes: Axes, rows: pd.DataFrame, reach: float) -> None:
 def tick_powers(reach: float) -> range:
     """Powers of 8 whose logarithms lie within reach, 1 among them, so few that their labels stand apart."""
     n_steps = int(reach / TICK_STEP)
-    step = 1 if n_steps <= MOST_TICKS else -(-n_steps // 2)
+    step = 1 if n_steps <= MOST_TICKS else n_steps // 2 + 1
     return range(-step * (n_steps // step), n_steps + 1, step)
 
 
@@ -130,7 +130,7 @@ def _pair_panel(axes: Axes, pairs: pd.DataFrame, aus: Sequence[int]) -> tuple[Ax
     association = axes.imshow(pair_matrix(pairs[sure], "phi", aus), cmap=ASSOCIATION_MAP, vmin=-0.6, vmax=0.6)
     axes.plot([-0.5, len(aus) - 0.5], [-0.5, len(aus) - 0.5], color=MUTED, linewidth=0.6)
     size = min(5.5, 100 / len(aus))  # what lies closer together is read in the SVG, enlarged
-    axes.set_xticks(range(len(aus)), [str(au) for au in aus], size=size)
+    axes.set_xticks(range(len(aus)), [str(au) for au in aus], size=size, rotation=90)
     axes.set_yticks(range(len(aus)), [str(au) for au in aus], size=size)
     axes.tick_params(length=0, pad=1.5)
     axes.spines[:].set(visible=True, color=FAINT)

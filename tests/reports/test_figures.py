@@ -1,7 +1,7 @@
 """The figures show the numbers that they are given, whatever the emotions."""
 
 import hashlib
-from itertools import combinations
+from itertools import combinations, pairwise
 from pathlib import Path
 
 import matplotlib.colors
@@ -11,6 +11,7 @@ import pandas as pd
 import pyarrow.parquet as pq
 import pytest
 from matplotlib.axes import Axes
+from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from PIL import Image
 
@@ -136,10 +137,30 @@ def test_telling_aus_are_coloured_by_what_they_speak_for(analysis, dataset):
 
 
 @pytest.mark.parametrize(
-    ("most", "powers"), [(5, [0]), (9, [-1, 0, 1]), (600, [-3, -2, -1, 0, 1, 2, 3]), (3e5, [-6, -3, 0, 3, 6])]
+    ("most", "powers"),
+    [(5, [0]), (9, [-1, 0, 1]), (70, [-2, -1, 0, 1, 2]), (600, [-2, 0, 2]), (3e5, [-4, 0, 4])],
 )
-def test_odds_ratios_of_any_size_have_ticks_that_stand_apart(most, powers):
+def test_odds_ratios_of_any_size_have_few_ticks(most, powers):
     assert list(tick_powers(np.log(most))) == powers
+
+
+@pytest.mark.parametrize("most", [5, 64, 511, 513, 4095, 4097, 3e4, 2.6e5, 2.7e5, 1e8])
+def test_labels_of_odds_ratios_stand_apart(most):
+    row = {
+        "emotion": "sad",
+        "au": 1,
+        "strength": 1.0,
+        "log_odds": 1.0,
+        "ci_low": 0.5,
+        "ci_high": np.log(most),
+    }
+    with drawing_style():
+        figure = draw_telling(pd.DataFrame([row]), ["sad", "calm", "glad"])
+        renderer = FigureCanvasAgg(figure).get_renderer()
+        figure.draw(renderer)
+        boxes = [label.get_window_extent(renderer) for label in figure.axes[0].get_xticklabels()]
+    points = figure.dpi / 72
+    assert all(after.x0 - before.x1 > 2 * points for before, after in pairwise(boxes))
 
 
 def test_the_pair_matrix_holds_each_pair_above_its_diagonal(analysis):
