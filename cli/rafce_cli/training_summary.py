@@ -6,6 +6,7 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
+from rafce.intervals import FEW_GROUPS
 from rafce_reports.numbers import in_groups, interval_kinds
 from rafce_reports.run_report import PAGE, REPORT
 
@@ -63,7 +64,9 @@ def _chosen_weights(metrics: Json) -> list[str]:
 def counted(figures: Json, partition: str) -> str:
     """How many images the figures of a partition are of, in how many groups, and what kinds of interval they have."""
     kinds = " and ".join(dict.fromkeys(interval_kinds(figures).values()))
-    return f"{figures['n']:,} {partition} images{in_groups(figures)}, 95 % intervals ({kinds})"
+    few = figures.get("groups") is not None and figures["groups"] < FEW_GROUPS
+    narrow = f"; too narrow below {FEW_GROUPS} groups" if few else ""
+    return f"{figures['n']:,} {partition} images{in_groups(figures)}, 95 % intervals ({kinds}{narrow})"
 
 
 def figure_lines(figures: Json, majority: Json) -> list[str]:

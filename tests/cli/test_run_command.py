@@ -21,6 +21,7 @@ import rafce_train.run
 from rafce_cli.commands_train.run import run as run_command
 from rafce_cli.main_train import rafce_train as program
 from rafce_cli.training_screen import LiveScreen, PlainScreen
+from rafce_cli.training_summary import counted
 from rafce_train.config import Config, flag, options, read_config
 from rafce_train.history import Row, Sums
 from rafce_train.loop import Standing
@@ -75,6 +76,13 @@ def test_of_lists_of_weights_each_is_named_and_the_best_one_printed(tiny_dataset
     assert begun == [f"mtl, --rho-au {rho}, squeezenet1_1: 1 epoch of 4 steps" for rho in ("0.03", "1")]
     chosen = json.loads((tmp_path / "a/metrics.json").read_text())["chosen"]
     assert f"best on validation of 2: --rho-au {chosen['rho_au']:g}\n" in result.stdout
+
+
+@pytest.mark.parametrize(("groups", "is_few"), [(None, False), (19, True), (20, False)])
+def test_intervals_over_few_groups_are_said_to_be_too_narrow(groups, is_few):
+    kinds = {"rates": "bootstrap over groups", "scores": "bootstrap over groups"}
+    line = counted({"n": 100, "groups": groups, "intervals": kinds}, "test")
+    assert ("; too narrow below 20 groups)" in line) == is_few
 
 
 def test_the_report_is_written_with_the_confusion_matrix_drawn_and_counted(finished):
