@@ -11,8 +11,6 @@ from rafce.formats.raf_ce import OfficialRow
 from rafce.formats.raf_ml import EmotionRow
 from rafce.taxonomy import BASIC_EMOTIONS, COMPOUND_EMOTIONS
 
-NULL_AU_POLICIES = ("negative", "drop")
-
 REASONS = (
     "no-au-label",
     "null-au",

@@ -24,8 +24,6 @@ BLOCK_BYTES = 1 << 22  # long enough that joining a block costs little beside re
 BLOCK_ROWS = 1 << 16
 BOM = b"\xef\xbb\xbf"
 
-Progress = Callable[[int, int], None]
-
 
 class TableFile(NamedTuple):
     """A file and the names of its columns, blanks around them left out."""

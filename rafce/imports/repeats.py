@@ -11,9 +11,6 @@ from rafce.imports.faults import Faults
 from rafce.imports.files import Places
 from rafce.imports.spool import Spool
 
-# N rows
-IntArray = npt.NDArray[np.int64]
-
 HASH = "image_hash"
 BUCKET_ROWS = 1 << 21
 

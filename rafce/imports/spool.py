@@ -9,9 +9,6 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.ipc
 
-# N rows
-IntArray = npt.NDArray[np.int64]
-
 
 class Spool:
     """A file of record batches, written once from front to back, then read as often as needed."""
