@@ -92,11 +92,13 @@ class Feed:
     def _division_faults(self) -> list[str]:
         """What keeps ranks from having equally many images of every batch, and something to look at afterwards."""
         config, n_ranks = self.config, self.ranks.size
+        n_images = len(self.data.rows("validation"))
+        needs_validation = find_method(config.method, config.with_alignment).needs_validation
         if n_ranks == 1:
-            return []
+            few = f"--method {config.method}: expected at least 2 validation images, found {n_images}"
+            return [few] if needs_validation and n_images < 2 else []
         sizes = {"--batch-size": config.batch_size}
-        if find_method(config.method, config.with_alignment).needs_validation:
-            n_images = len(self.data.rows("validation"))
+        if needs_validation:
             sizes["images in a validation batch,"] = min(config.batch_size, n_images)
         least = 1 if config.sync_batchnorm else 2  # BatchNorm sees no spread in one image
         looked_at = {name: len(self.data.rows(name)) for name in ("validation", "test")}

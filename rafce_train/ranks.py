@@ -140,7 +140,7 @@ def place(environment: Mapping[str, str]) -> Ranks:
     for names in (TORCHRUN, SLURM):
         if not all(name in environment for name in names):
             continue
-        rank, size, local_rank = (int(environment[name]) for name in names)
+        rank, size, local_rank = (_number(name, environment) for name in names)
         absent = [name for name in MEETING_POINT if name not in environment]
         if size == 1 or (absent and names == SLURM and "SLURM_STEP_ID" not in environment):
             return ALONE
@@ -148,6 +148,13 @@ def place(environment: Mapping[str, str]) -> Ranks:
             raise ConfigError(f"{size} ranks: expected {' and '.join(absent)} in the environment, found none")
         return Ranks(rank, size, local_rank)
     return ALONE
+
+
+def _number(name: str, environment: Mapping[str, str]) -> int:
+    text = environment[name]
+    if not re.fullmatch("[0-9]{1,9}", text):
+        raise ConfigError(f"{name} in the environment: expected a whole number, found {text!r}")
+    return int(text)
 
 
 def check_alone(task: str) -> None:

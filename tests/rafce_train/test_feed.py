@@ -1,3 +1,4 @@
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -61,6 +62,15 @@ def test_the_meta_net_is_judged_on_validation_images_only(feed):
     shown = torch.cat([batches.validation_batch(0, step).images_B3HW for step in range(20)])
     known = torch.cat([batch.images_B3HW for batch in batches.partition("validation")])
     assert all((image == known).flatten(1).all(1).any() for image in shown)
+
+
+def test_a_meta_net_needs_two_validation_images(feed):
+    whole = feed()
+    kept_N = ~np.isin(np.arange(len(whole.data.names)), whole.data.rows("validation")[1:])
+    data = whole.data.keep(kept_N)
+    with pytest.raises(ConfigError, match="--method mml: expected at least 2 validation images, found 1"):
+        replace(whole, data=data, images_NHW3=whole.images_NHW3[kept_N], config=feed(method="mml").config)
+    replace(whole, data=data, images_NHW3=whole.images_NHW3[kept_N])
 
 
 def test_a_batch_larger_than_the_training_set_is_refused(feed):

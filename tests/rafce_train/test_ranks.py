@@ -127,6 +127,14 @@ def test_a_process_knows_its_place_from_torchrun_and_slurm(environment, expected
     assert place(environment) == expected
 
 
+@pytest.mark.parametrize("value", ["a", "-1", "1.5", "", "²"])
+def test_a_place_that_is_no_number_is_named(value):
+    with pytest.raises(
+        ConfigError, match=f"WORLD_SIZE in the environment: expected a whole number, found '{value}'"
+    ):
+        place({"RANK": "0", "WORLD_SIZE": value, "LOCAL_RANK": "0"})
+
+
 def test_tasks_that_srun_started_need_a_place_to_meet():
     with pytest.raises(ConfigError, match="2 ranks: expected MASTER_PORT in the environment, found none"):
         place({**SLURM, "SLURM_STEP_ID": "0", "MASTER_ADDR": "node1"})
