@@ -3,6 +3,7 @@
 from pathlib import Path
 
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 from rafce_reports.comparison import Comparison
@@ -38,7 +39,7 @@ def short_table3(table3: Printed) -> Table:
     for row in table3.rows:
         if row.is_apart:
             table.add_section()
-        table.add_row(row.stubs[1], *(cell.figure for cell in row.cells))
+        table.add_row(escape(row.stubs[1]), *(cell.figure for cell in row.cells))
     return table
 
 

@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import Any
 
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 from rafce_cli.build_summary import images_text, partition_table
@@ -31,7 +32,7 @@ def rows_table(inputs: dict[str, Any], counts: dict[str, Any]) -> Table:
     table.add_column("step")
     table.add_column("rows", justify="right")
     for role, n in counts["input_lines"].items():
-        table.add_row(f"lines in {inputs[role]['file']}", f"{n:,}")
+        table.add_row(f"lines in {escape(inputs[role]['file'])}", f"{n:,}")
     table.add_section()
     table.add_row("images", f"{counts['kept']:,}", style="bold")
     reasons = {

@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import Any
 
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 from rafce.intervals import FEW_GROUPS
@@ -34,7 +35,7 @@ def emotion_table(emotions: list[Json], title: str = "Test images") -> Table:
         table.add_column(name, justify="right")
     for row in emotions:
         table.add_row(
-            row["emotion"],
+            escape(row["emotion"]),
             f"{row['support']:,}{in_groups(row)}",
             _percent(row["recall"]["value"]),
             _interval(row["recall"]),

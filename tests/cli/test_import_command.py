@@ -1,6 +1,8 @@
 """`rafce import` from the command line: what it prints, how it fails, and that what it writes analyzes and trains."""
 
 import json
+import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -12,6 +14,7 @@ from click.testing import CliRunner, Result
 from PIL import Image
 
 from rafce.dataset import read_dataset
+from rafce.imports import importing
 from rafce_cli.main import rafce
 from rafce_cli.main_train import rafce_train
 from rafce_fixtures.tables import (
@@ -145,3 +148,25 @@ def draw_frames(folder: Path) -> None:
     rng = np.random.default_rng(0)
     for frame in FRAMES:
         Image.fromarray(rng.integers(256, size=(32, 32, 3), dtype=np.uint8)).save(folder / frame.image)
+
+
+def test_names_in_brackets_are_printed_as_they_are(tmp_path):
+    (tmp_path / "[red].csv").write_text(
+        "image,emotion,AU01\n" + "".join(f"{n}.jpg,[blue],1\n" for n in range(9))
+    )
+    result = run("import", "table", tmp_path / "[red].csv", "--out", tmp_path / "data")
+    assert result.exit_code == 0, result.output
+    assert "lines in [red].csv" in result.output
+    assert "[blue]" in result.output
+    assert "[blue]" in run("analyze", tmp_path / "data").output
+
+
+def test_a_termination_leaves_nothing_behind(tmp_path, monkeypatch):
+    before = signal.getsignal(signal.SIGTERM)
+    monkeypatch.setattr(importing, "check_repeats", lambda *_: os.kill(os.getpid(), signal.SIGTERM))
+    try:
+        result = bring_in(tmp_path, "table")
+    finally:
+        signal.signal(signal.SIGTERM, before)
+    assert result.exit_code == 143
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["table"]

@@ -21,7 +21,7 @@ import rafce_train.run
 from rafce_cli.commands_train.run import run as run_command
 from rafce_cli.main_train import rafce_train as program
 from rafce_cli.training_screen import LiveScreen, PlainScreen
-from rafce_cli.training_summary import counted
+from rafce_cli.training_summary import counted, emotion_table
 from rafce_train.config import Config, flag, options, read_config
 from rafce_train.history import Row, Sums
 from rafce_train.loop import Standing
@@ -83,6 +83,14 @@ def test_intervals_over_few_groups_are_said_to_be_too_narrow(groups, is_few):
     kinds = {"rates": "bootstrap over groups", "scores": "bootstrap over groups"}
     line = counted({"n": 100, "groups": groups, "intervals": kinds}, "test")
     assert ("; too narrow below 20 groups)" in line) == is_few
+
+
+def test_names_in_brackets_are_no_markup():
+    screen = io.StringIO()
+    rate = {"value": 0.5, "ci_low": 0.1, "ci_high": 0.9}
+    row = {"emotion": "[red] anger", "support": 2, "groups": None, "recall": rate}
+    Console(file=screen).print(emotion_table([row]))
+    assert "[red] anger" in screen.getvalue()
 
 
 def test_the_report_is_written_with_the_confusion_matrix_drawn_and_counted(finished):

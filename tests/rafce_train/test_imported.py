@@ -140,6 +140,10 @@ def test_the_fingerprint_follows_every_part(changed, data):
             "part-1.parquet: column AU12: expected bool, found none",
         ),
         (
+            lambda table: table.drop_columns(["group"]),
+            "part-1.parquet: column group: expected string, found none",
+        ),
+        (
             lambda table: table.replace_schema_metadata(
                 {**table.schema.metadata, b"rafce.emotions": b'["glad", "sad"]'}
             ),

@@ -13,6 +13,7 @@ import pytest
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
+from matplotlib.text import Text
 from PIL import Image
 
 from rafce.dataset import Dataset
@@ -65,6 +66,19 @@ def test_figure_1_shows_a_face_beside_each_emotion_where_asked(dataset, classes)
     faces = {emotion: np.zeros((8, 8, 3), np.uint8) for emotion in dataset.emotions}
     strips = draw_figure1(classes, faces).axes[0].child_axes
     assert sum(bool(strip.images) for strip in strips) == len(dataset.emotions)
+
+
+def test_no_two_texts_of_figure_1_overlap(classes):
+    counts = classes.assign(emotion=["a name with $ and $ in it", *classes["emotion"][1:]])
+    with drawing_style():
+        figure = draw_figure1(counts)
+        renderer = FigureCanvasAgg(figure).get_renderer()
+        figure.draw(renderer)
+        drawn = [text for text in figure.findobj(Text) if text.get_visible() and text.get_text()]
+        extents = [text.get_window_extent(renderer) for text in drawn]
+    assert {"train", "validation", "test", "a name with $ and $ in it"} <= {text.get_text() for text in drawn}
+    assert not any(text.get_parse_math() for text in drawn)
+    assert not any(one.overlaps(other) for one, other in combinations(extents, 2))
 
 
 def with_images(dataset: Dataset, root: Path) -> Dataset:
