@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import rafce
+from rafce.intervals import FEW_GROUPS
 from rafce_reports import comparison_grids as grids
 from rafce_reports.comparison import Comparison
 from rafce_reports.comparison_runs import System, common_options
@@ -101,6 +102,7 @@ def context(comparison: Comparison) -> dict[str, Any]:
         "signed": grids.signed,
         "interval": grids.interval,
         "is_grouped": systems[0].is_grouped,
+        "few_groups": FEW_GROUPS,
         "is_of_the_paper": is_of_the_paper(systems),
         "n_seeds": sorted({len(system.seeds) for system in systems}),
         "learning": [system.name for system in systems if learned_weights(system)],

@@ -47,8 +47,8 @@ def paired_tests(systems: Sequence[System], labels: AuLabels | None) -> pd.DataF
     A difference counts where p, corrected by Holm over all pairs of its measure, is below 0.05 and the interval leaves
     out 0; else it is inside noise. Accuracy has McNemar's test, which takes the trained nets as given; the other p are
     of the bootstrap, as all intervals are, over images and runs. Where images come in groups, groups are flipped and
-    drawn instead; a single one tells nothing. AU macro-F1 only where AU labels are at hand, and between systems that
-    learn AUs.
+    drawn instead; a single one tells nothing, and no p is below `smallest_p`. AU macro-F1 only where AU labels are at
+    hand, and between systems that learn AUs.
     """
     resampled = {"accuracy": _accuracies(systems), "uar": _uars(systems)}
     if labels is not None:
@@ -127,6 +127,8 @@ def _row(measure: str, a: Resampled, b: Resampled) -> dict[str, object]:
     n_units = int(unit_N.max()) + 1
     if measure == "accuracy":
         found = found._replace(p=mcnemar(group_sums(net_N, unit_N)))
+    elif is_grouped:
+        found = found._replace(p=max(found.p, smallest_p(n_units)))
     if n_units < 2:
         found = Difference(found.value, np.nan, np.nan, 1.0)
     return {
@@ -144,6 +146,14 @@ def _row(measure: str, a: Resampled, b: Resampled) -> dict[str, object]:
         "test": BOOTSTRAP if measure != "accuracy" else FLIPS if is_grouped else MCNEMAR,
         "p": found.p,
     }
+
+
+def smallest_p(n_groups: int) -> float:
+    """The least p that so few groups can give: that all differ the same way, when each may have either sign.
+
+    The bootstrap of two groups knows three outcomes, and would take any common sign for a sure difference.
+    """
+    return float(2.0 ** (1 - min(n_groups, 1000)))
 
 
 def _points(found: Difference) -> dict[str, float]:

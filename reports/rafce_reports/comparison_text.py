@@ -9,6 +9,7 @@ import pandas as pd
 
 from rafce_reports.comparison_tables import OURS, PAPER, RECALL, WITH_AUS
 from rafce_reports.latex import document, escaped
+from rafce_reports.numbers import in_groups
 from rafce_reports.page import Column
 
 MEASURES = {"accuracy": "accuracy", "uar": "UAR", "au_macro_f1": "AU macro-F1"}
@@ -200,8 +201,8 @@ def _beside(row: dict[Any, Any], with_paper: set[str]) -> Iterator[Cell]:
 
 def _counted(part: pd.DataFrame) -> str:
     """The test images of a figure, and of how many groups they are, if they come in groups."""
-    groups = f" in {part['groups'].max():,} groups" if "groups" in part else ""
-    return f"{part['support'].max():,}{groups}"
+    counted = {"groups": int(part["groups"].max())} if "groups" in part else {}
+    return f"{part['support'].max():,}{in_groups(counted)}"
 
 
 def _over_seeds(table: pd.DataFrame) -> str:

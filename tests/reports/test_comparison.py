@@ -373,6 +373,22 @@ def test_differences_over_groups_equal_a_loop_that_draws_groups(in_groups, monke
     assert only(tests, measure="accuracy")["p"] == pytest.approx(mcnemar(sums_G))
 
 
+@pytest.mark.parametrize("n_groups", [2, 5])
+def test_with_few_groups_nothing_is_beyond_noise(in_groups, n_groups, tmp_path):
+    found = compare_runs(in_groups(lambda n: f"video {n % n_groups}"))
+    assert (found.tests["p"] >= 2.0 ** (1 - n_groups)).all()
+    assert set(found.tests["verdict"]) == {"inside noise"}
+    write_comparison(found, tmp_path / "out")
+    assert (
+        "with fewer than six no difference is beyond noise" in (tmp_path / "out/comparison.html").read_text()
+    )
+
+
+def test_a_group_is_one_group(in_groups):
+    rows = printed_table2(compare_runs(in_groups(lambda n: "video")).table2).rows
+    assert all(row.stubs[1].endswith(" in 1 group") for row in rows)
+
+
 def test_a_single_group_tells_nothing_of_others(in_groups, tmp_path):
     found = compare_runs(in_groups(lambda n: "video"))
     assert found.tests[["ci_low", "ci_high"]].isna().all(axis=None)
