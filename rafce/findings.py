@@ -4,7 +4,6 @@ from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 import numpy as np
-from scipy.special import ndtri
 
 from rafce.evidence import (
     OBSERVED,
@@ -13,15 +12,17 @@ from rafce.evidence import (
     VARIANT,
     BoolArray,
     Evidence,
+    FloatArray,
     Where,
     with_component,
 )
 from rafce.intervals import wilson
+from rafce.statistics import PROTOTYPICAL_FROM, VARIANT_FROM
 from rafce.taxonomy import COMPOUND_EMOTIONS
 
 # E the fourteen emotions in the paper's order, A action units
 MOST = 0.5
-Z_95 = float(ndtri(0.975))
+DRAWS = 2000
 WHERES: tuple[Where, Where] = ("wild", "lab")
 
 
@@ -73,11 +74,33 @@ def _mean_summed(where: Where, among: Sequence[int], chosen_E: BoolArray, source
     value = float(environment.summed_E(among)[chosen_E].mean())
     if where == "lab" or source.images is None or source.images.covariance_EAA is None:
         return Estimate(value)
-    mask_EA = environment.observed_EA(among).astype(float)
-    variance_E = np.einsum("ea,eab,eb->e", mask_EA, source.images.covariance_EAA, mask_EA)
-    # rounding can leave a variance of 0 just below it
-    half = Z_95 * float(np.sqrt(np.maximum(variance_E[chosen_E].sum(), 0))) / n_chosen
-    return Estimate(value, max(value - half, 0), value + half)
+    covariance_EAA = source.images.covariance_EAA[chosen_E]
+    if np.isnan(covariance_EAA).any():  # of a single image
+        return Estimate(value)
+    random = np.random.default_rng(0)
+    pairs = zip(environment.frequency_EA[chosen_E], covariance_EAA, strict=True)
+    drawn_R = sum(_drawn_sums(f_A, covariance_AA, among, random) for f_A, covariance_AA in pairs) / n_chosen
+    low, high = np.percentile(drawn_R, [2.5, 97.5])
+    return Estimate(value, min(float(low), value), max(float(high), value))
+
+
+def _drawn_sums(
+    frequency_A: FloatArray, covariance_AA: FloatArray, among: Sequence[int], random: np.random.Generator
+) -> FloatArray:
+    """Summed frequencies of other samples of an emotion's images, shape (R,), each AU in its category there.
+
+    Frequencies are drawn from the normal distribution that their covariance says. An AU near 20 or 70 % is in the sum
+    of some samples and not of others, which moves it more than its frequency does.
+    """
+    known_A = ~np.isnan(frequency_A)
+    drawn_RA = random.multivariate_normal(
+        np.nan_to_num(frequency_A), covariance_AA, DRAWS, check_valid="ignore", method="eigh"
+    )
+    category_RA = np.select(
+        [drawn_RA >= PROTOTYPICAL_FROM, drawn_RA >= VARIANT_FROM], [PROTOTYPICAL, VARIANT], UNOBSERVED
+    )
+    summed_R: FloatArray = np.where(known_A & np.isin(category_RA, among), drawn_RA.clip(0, 1), 0).sum(1)
+    return summed_R
 
 
 def au_classes(where: Where, source: Evidence) -> Estimate:

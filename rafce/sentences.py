@@ -24,10 +24,10 @@ class Sentence(NamedTuple):
 def check_sentences(dataset: Evidence) -> pd.DataFrame:
     """A row per sentence: what the paper says, what its printed table gives, what this dataset gives, a verdict.
 
-    A figure holds when it equals the paper's to the paper's decimals. `ci_low` and `ci_high` are a 95 % interval
-    of this dataset's figure over samples of its images, with the category of each AU as it is; NaN where the
-    figure is a laboratory's, a number of classes, or no figure. Rates in the text carry Wilson's interval, in
-    percent.
+    A figure holds when it equals the paper's to the paper's decimals. `ci_low` and `ci_high` are a 95 % interval of
+    this dataset's figure over samples of its images, in each of which every AU has the category that its frequency
+    there gives; NaN where the figure is a laboratory's, a number of classes, or no figure. Rates in the text carry
+    Wilson's interval, in percent.
     """
     printed = printed_evidence()
     return pd.DataFrame([_row(sentence, printed, dataset) for sentence in SENTENCES]).astype(

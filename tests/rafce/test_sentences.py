@@ -196,18 +196,43 @@ def test_rates_of_a_dataset_carry_wilsons_interval():
     assert text == "observed in sadly disgusted (29 %); 5.8 % of 500 images [4.1, 8.2]"
 
 
-def test_the_interval_of_a_sum_is_that_of_its_images():
+def resampled_sums(emotion_N, active_NA, known_NA, n_draws, among=(0, 1)):
+    """Mean over emotions of the summed frequencies, of images drawn anew within each emotion; a loop."""
+    rng = np.random.default_rng(3)
+    means = []
+    for _ in range(n_draws):
+        sums = []
+        for emotion in np.unique(emotion_N):
+            rows = rng.choice(np.flatnonzero(emotion_N == emotion), (emotion_N == emotion).sum())
+            known_A, active_A = known_NA[rows].sum(0), (active_NA & known_NA)[rows].sum(0)
+            f_A = np.divide(active_A, known_A, out=np.zeros(len(known_A)), where=known_A > 0)
+            chosen_A = {(0, 1): f_A >= 0.2, (0,): f_A >= 0.7, (1,): (f_A >= 0.2) & (f_A < 0.7)}[among]
+            sums.append(f_A[chosen_A].sum())
+        means.append(np.mean(sums))
+    return np.array(means)
+
+
+@pytest.mark.parametrize("among", [(0, 1), (0,), (1,)])
+def test_the_interval_of_a_sum_is_that_of_resampled_images_with_categories_of_their_own(among):
+    emotion_N, active_NA, known_NA = images_as_printed(100)
+    found = findings.mean_summed("wild", among, evidence_of(emotion_N, active_NA, known_NA))
+    low, high = np.percentile(resampled_sums(emotion_N, active_NA, known_NA, 400, among), [2.5, 97.5])
+    tolerance = 0.1 * (high - low)
+    assert found.low == pytest.approx(min(low, found.value), abs=tolerance)
+    assert found.high == pytest.approx(max(high, found.value), abs=tolerance)
+
+
+def test_far_from_every_threshold_the_interval_of_a_sum_is_that_of_a_mean():
     rng = np.random.default_rng(0)
-    emotion_N, active_NA, known_NA = images_as_printed(40)
-    rng.shuffle(active_NA[:40])
-    evidence = evidence_of(emotion_N, active_NA, known_NA)
-    observed_EA = evidence.wild.observed_EA()[:, [evidence.column(au) for au in AUS]]
-    sum_N = (active_NA & observed_EA[emotion_N]).sum(1)
-    variance = np.mean([sum_N[emotion_N == e].var(ddof=1) / 40 for e in range(14)]) / 14
+    emotion_N = np.repeat(np.arange(14), 200)
+    active_NA = rng.random((len(emotion_N), len(AUS))) < np.where(np.arange(len(AUS)) < 4, 0.45, 0.02)
+    evidence = evidence_of(emotion_N, active_NA, np.ones_like(active_NA))
+    sum_N = active_NA[:, :4].sum(1)
+    error = np.sqrt(np.mean([sum_N[emotion_N == e].var(ddof=1) / 200 for e in range(14)]) / 14)
     found = findings.mean_summed("wild", OBSERVED, evidence)
-    assert found.value == pytest.approx(np.mean([sum_N[emotion_N == e].mean() for e in range(14)]))
-    assert found.high - found.value == pytest.approx(1.959963985 * np.sqrt(variance))
-    assert found.value - found.low == pytest.approx(found.high - found.value)
+    assert found.value == pytest.approx(sum_N.mean())
+    assert found.high - found.value == pytest.approx(1.96 * error, rel=0.1)
+    assert found.value - found.low == pytest.approx(1.96 * error, rel=0.1)
 
 
 def test_an_unknown_au_counts_neither_way():
@@ -224,15 +249,12 @@ def test_the_interval_with_unknown_aus_is_as_wide_as_resampled_images_say():
     rng = np.random.default_rng(2)
     emotion_N, active_NA, _ = images_as_printed()
     known_NA = rng.random(active_NA.shape) < 0.5
-    evidence = evidence_of(emotion_N, active_NA, known_NA)
-    observed_A = evidence.wild.observed_EA()[0, [evidence.column(au) for au in AUS]]
-    sums = []
-    for _ in range(500):
-        drawn = rng.integers(0, 100, 100)
-        known, active = known_NA[drawn][:, observed_A], (active_NA & known_NA)[drawn][:, observed_A]
-        sums.append((active.sum(0) / known.sum(0)).sum())
-    found = findings.summed_in("happily surprised", "wild", evidence)
-    assert found.high - found.value == pytest.approx(1.96 * np.std(sums), rel=0.1)
+    found = findings.summed_in("happily surprised", "wild", evidence_of(emotion_N, active_NA, known_NA))
+    first = emotion_N == 0
+    sums = resampled_sums(emotion_N[first], active_NA[first], known_NA[first], 1000)
+    low, high = np.percentile(sums, [2.5, 97.5])
+    assert found.low == pytest.approx(min(low, found.value), abs=0.1 * (high - low))
+    assert found.high == pytest.approx(max(high, found.value), abs=0.1 * (high - low))
 
 
 @given(st.integers(0, 10**6), st.integers(1, 30), st.sampled_from([0.0, 0.3, 0.9]))
