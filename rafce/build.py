@@ -15,7 +15,7 @@ import rafce
 from rafce.compounds import TIE_POLICIES
 from rafce.dataset import MANIFEST, MANIFEST_SCHEMA, TABLES
 from rafce.errors import ConfigError, RafceError
-from rafce.folder import check_replaceable, replacing_folder
+from rafce.folder import LITTER, check_replaceable, replacing_folder
 from rafce.formats.raf_au import find_raf_au, read_raf_au
 from rafce.formats.raf_ce import AU_FILE, EMOTION_FILE, PARTITION_FILE, read_raf_ce
 from rafce.formats.raf_ml import find_raf_ml, read_raf_ml
@@ -44,8 +44,8 @@ from rafce.tables import (
 from rafce.taxonomy import AUS, BASIC_EMOTIONS, COMPOUND_EMOTIONS
 
 WHAT = "dataset folder"
-WRITTEN = {MANIFEST, *SAMPLES_PLACES, *(f"{name}.parquet" for name in TABLES), "reports", ".DS_Store"}
-"""What a dataset folder may hold and still be replaced: what commands write there, and what a Mac does."""
+WRITTEN = {MANIFEST, *SAMPLES_PLACES, *(f"{name}.parquet" for name in TABLES), "reports", *LITTER}
+"""What a dataset folder may hold and still be replaced: what commands and systems write there."""
 RAFCE_WORDS = Vocabulary(COMPOUND_EMOTIONS, AUS)
 
 
@@ -223,7 +223,7 @@ def _counts(files: Mapping[str, Path], joined: Joined, samples: list[Sample]) ->
         "input_lines": n_lines,
         "joined": joined.n_joined,
         "kept": len(samples),
-        "tied": sum(bool(sample.tied) for sample in samples),
+        "tied": None if "raf_ml" not in files else sum(bool(sample.tied) for sample in samples),
         "discarded": {reason: reasons[reason] for reason in REASONS if reasons[reason]},
         "partitions": {
             name: {partition: cells[emotion_id, partition] for partition in PARTITIONS}

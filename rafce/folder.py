@@ -9,6 +9,9 @@ from pathlib import Path
 
 from rafce.errors import OutputError
 
+LITTER = frozenset({".DS_Store", "Thumbs.db", "desktop.ini"})
+"""What a Mac or Windows leaves in any folder that it shows: nothing of the user's."""
+
 
 @contextmanager
 def replacing_folder(out: Path, is_ours: Callable[[Path], bool], what: str) -> Iterator[Path]:
@@ -35,9 +38,9 @@ def check_replaceable(out: Path, is_ours: Callable[[Path], bool], what: str) -> 
     if not os.path.lexists(out):
         return
     if not out.is_dir():
-        raise OutputError(f"{out}: expected a folder to write {what} to, found a file")
+        raise OutputError(f"{out}: expected a place for the {what}, found a file")
     with _saying(out):
-        occupied = any(out.iterdir())
+        occupied = any(path.name not in LITTER for path in out.iterdir())
     if occupied and not is_ours(out):
         raise OutputError(
             f"{out}: expected an empty folder or an older {what}, found other files; nothing was touched"

@@ -66,7 +66,7 @@ class Present:
 def _listing(folder: Path) -> set[str]:
     try:
         with os.scandir(folder) as entries:
-            return {entry.name for entry in entries}
+            return {entry.name for entry in entries if not entry.is_dir()}
     except (FileNotFoundError, NotADirectoryError):
         return set()
 

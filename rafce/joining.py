@@ -7,7 +7,7 @@ from rafce.compounds import Mapping as ClassMapping
 from rafce.compounds import mapper
 from rafce.errors import LabelError, raise_all
 from rafce.formats.raf_au import AuRow
-from rafce.formats.raf_ce import OfficialRow
+from rafce.formats.raf_ce import AU_FILE, EMOTION_FILE, OfficialRow
 from rafce.formats.raf_ml import EmotionRow
 from rafce.taxonomy import BASIC_EMOTIONS, COMPOUND_EMOTIONS
 
@@ -154,10 +154,10 @@ def _check_official_images(
     for image, row in sorted(official.items()):
         lacking = [name for name, rows in (("RAF-ML", distributions), ("RAF-AU", aus)) if image not in rows]
         if lacking:
-            faults.append(f"RAF-CE: expected {image} in {' and '.join(lacking)} too, found none")
+            faults.append(f"{EMOTION_FILE}: expected {image} in {' and '.join(lacking)} too, found none")
         elif row.au.aus != aus[image].aus:
             faults.append(
-                f"RAF-CE: expected the AUs of RAF-AU for {image} ({aus[image].label}), found {row.au.label}"
+                f"{AU_FILE}: expected the AUs of RAF-AU for {image} ({aus[image].label}), found {row.au.label}"
             )
     raise_all(faults)
 
@@ -173,7 +173,7 @@ def _differences(
         for image, row in sorted(official.items())
         if mapped[image].emotion_id != row.emotion_id
     ]
-    raise_all([describe(difference) for difference in found if not difference.tied])
+    raise_all([f"{EMOTION_FILE}: {describe(difference)}" for difference in found if not difference.tied])
     return found
 
 

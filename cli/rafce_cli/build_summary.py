@@ -35,7 +35,8 @@ def funnel_table(counts: dict[str, Any]) -> Table:
         table.add_row(f"– {reason}", f"{n:,}")
     table.add_section()
     table.add_row("kept", f"{counts['kept']:,}", style="bold")
-    table.add_row("of them tied for the second label", f"{counts['tied']:,}")
+    if counts["tied"] is not None:  # RAF-CE alone has no probabilities
+        table.add_row("of them tied for the second label", f"{counts['tied']:,}")
     return table
 
 

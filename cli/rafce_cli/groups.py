@@ -1,9 +1,11 @@
 """Command groups that start fast and fail well: lazy commands, one clear line for a user's error, exit code 2."""
 
+import _thread
 import signal
 import sys
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from importlib import import_module
 from keyword import iskeyword
 from typing import Any
@@ -13,6 +15,7 @@ import click
 CONTEXT: dict[str, Any] = {"help_option_names": ["-h", "--help"], "max_content_width": 110}
 INTERRUPTED = 130
 TERMINATED = 143
+AGAIN = 0.05  # seconds
 
 
 class UserError(click.ClickException):
@@ -54,7 +57,8 @@ class LazyGroup(click.Group):
         """Run the command; turn what went wrong into one message and an exit code."""
         _clean_up_when_terminated()
         try:
-            return super().invoke(ctx)
+            with _interrupts_insist():
+                return super().invoke(ctx)
         except (click.ClickException, click.exceptions.Exit, click.Abort):
             raise
         except KeyboardInterrupt:
@@ -64,6 +68,26 @@ class LazyGroup(click.Group):
             if ctx.params.get("debug"):
                 raise
             raise _explained(error) from None
+
+
+@contextmanager
+def _interrupts_insist() -> Iterator[None]:
+    """Let Ctrl-C come again where it came in code whose errors Python ignores, such as a finalizer."""
+    ignored = sys.unraisablehook
+
+    def hook(lost: Any) -> None:
+        if not issubclass(lost.exc_type, KeyboardInterrupt):
+            ignored(lost)
+            return
+        again = threading.Timer(AGAIN, _thread.interrupt_main)
+        again.daemon = True
+        again.start()
+
+    sys.unraisablehook = hook
+    try:
+        yield
+    finally:
+        sys.unraisablehook = ignored
 
 
 def _clean_up_when_terminated() -> None:

@@ -68,8 +68,13 @@ def _check_same_images(folder: Path, names_by_file: dict[str, set[str]]) -> None
     everywhere = set.union(*names_by_file.values())
     raise_all(
         [
-            f"{folder / file}: expected {image}, which another file of RAF-CE names, found no line for it"
+            f"{folder / file}: expected {image} as in {_having(image, names_by_file)}, found no line for it"
             for file, names in names_by_file.items()
             for image in sorted(everywhere - names)
         ]
     )
+
+
+def _having(image: str, names_by_file: dict[str, set[str]]) -> str:
+    """The files that name an image."""
+    return " and ".join(file for file, names in names_by_file.items() if image in names)

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from rafce.folder import LITTER
 from rafce_reports.save import save_text
 
 SUMMARY = "summary.json"
@@ -19,11 +20,11 @@ def write_summary(folder: Path, schema: str, facts: Mapping[str, Any]) -> dict[s
 
 
 def holds_only(folder: Path, schema: str) -> bool:
-    """Whether a folder holds what `write_summary` listed for this schema, of any version, and nothing else."""
+    """Whether a folder holds what `write_summary` listed for this schema, of any version, and nothing of the user's."""
     kind = schema.partition("/")[0]
     try:
         summary = json.loads((folder / SUMMARY).read_text(encoding="utf-8"))
         is_ours = str(summary["schema"]).startswith(f"{kind}/")
-        return is_ours and {path.name for path in folder.iterdir()} <= set(summary["files"])
+        return is_ours and {path.name for path in folder.iterdir()} - LITTER <= set(summary["files"])
     except (OSError, ValueError, TypeError, KeyError):
         return False

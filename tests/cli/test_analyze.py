@@ -3,12 +3,14 @@
 import json
 import re
 import shutil
+import time
 from pathlib import Path
 
 import pyarrow.parquet as pq
 import pytest
 from click.testing import CliRunner, Result
 
+from rafce_cli.groups import _interrupts_insist
 from rafce_cli.main import rafce
 
 IMAGES = "300"
@@ -156,3 +158,25 @@ def test_help_shows_examples():
     result = run("analyze", "--help")
     assert result.exit_code == 0
     assert "rafce analyze rafce-data --scope train --out train-reports" in result.output
+
+
+def test_what_a_system_leaves_in_a_folder_does_not_keep_reports_from_being_made_again(built, tmp_path):
+    assert run("analyze", built / "rafce-data", "--out", tmp_path / "r").exit_code == 0
+    (tmp_path / "r/.DS_Store").touch()
+    assert run("analyze", built / "rafce-data", "--out", tmp_path / "r").exit_code == 0
+    (tmp_path / "r/mine.txt").touch()
+    assert run("analyze", built / "rafce-data", "--out", tmp_path / "r").exit_code == 2
+
+
+def test_an_interrupt_that_python_would_ignore_comes_again():
+    class Finalized:
+        def __del__(self) -> None:
+            raise KeyboardInterrupt
+
+    def lose_one() -> None:
+        with _interrupts_insist():
+            Finalized()
+            time.sleep(10)
+
+    with pytest.raises(KeyboardInterrupt):
+        lose_one()

@@ -97,11 +97,11 @@ def test_official_labels_and_partition_win_and_differences_are_listed(release, t
             {"classes": {"0001.jpg": 1}},
             "0001.jpg: expected happily surprised .*not tied.*found happily disgusted",
         ),
-        ({"classes": {"0010.jpg": 0}}, "RAF-CE: expected 0010.jpg in RAF-AU too, found none"),
-        ({"classes": {"0011.jpg": 0}}, "RAF-CE: expected 0011.jpg in RAF-ML too, found none"),
+        ({"classes": {"0010.jpg": 0}}, "RAFCE_emolabel.txt: expected 0010.jpg in RAF-AU too, found none"),
+        ({"classes": {"0011.jpg": 0}}, "RAFCE_emolabel.txt: expected 0011.jpg in RAF-ML too, found none"),
         (
             {"classes": {"0001.jpg": 0}, "official_labels": {"0001.jpg": "1+2"}},
-            r"RAF-CE: expected the AUs of RAF-AU for 0001.jpg \(1\+2\+25\), found 1\+2",
+            r"RAFCE_AUlabel.txt: expected the AUs of RAF-AU for 0001.jpg \(1\+2\+25\), found 1\+2",
         ),
     ],
 )
@@ -119,7 +119,8 @@ def test_sides_may_be_written_differently_in_rafce(release, tmp_path):
 
 def test_rafce_alone_builds_without_probabilities(release, tmp_path):
     root = release(classes={"0001.jpg": 0, "0002.jpg": 1, "0003.jpg": 2})
-    build_dataset(BuildOptions(raf_ce=root / "RAF-CE", out=tmp_path / "data"))
+    manifest = build_dataset(BuildOptions(raf_ce=root / "RAF-CE", out=tmp_path / "data"))
+    assert manifest["counts"]["tied"] is None
     samples = rows(tmp_path / "data", "samples")
     assert len(samples) == 3
     for row in samples.values():
@@ -278,7 +279,7 @@ def test_any_other_folder_or_file_is_refused_and_left_alone(release, tmp_path):
     ):
         build(release(), out)
     assert [path.name for path in out.iterdir()] == ["chapter1.tex"]
-    with pytest.raises(OutputError, match="expected a folder to write dataset folder to, found a file"):
+    with pytest.raises(OutputError, match="expected a place for the dataset folder, found a file"):
         build(release(), out / "chapter1.tex")
 
 

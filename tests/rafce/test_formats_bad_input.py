@@ -133,7 +133,7 @@ def test_a_missing_file_and_a_folder_in_its_place_are_named(tmp_path):
         (
             "partition",
             "0002.jpg 0\n",
-            ": expected 0001.jpg, which another file of RAF-CE names, found no line for it",
+            ": expected 0001.jpg as in RAFCE_emolabel.txt and RAFCE_AUlabel.txt, found no line for it",
         ),
     ],
 )

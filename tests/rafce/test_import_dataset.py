@@ -279,6 +279,7 @@ def test_images_are_found_and_missing_ones_an_error_unless_allowed(openface):
     (openface / "frames").mkdir()
     for frame in FRAMES[:-2]:
         (openface / "frames" / frame.image).touch()
+    (openface / "frames" / FRAMES[-1].image).mkdir()  # a folder is no image
     missing = [frame.image for frame in FRAMES[-2:]]
     with pytest.raises(ImageError, match=f"2 of them are missing: {', '.join(missing)}"):
         bring_in(openface, images=openface / "frames")
