@@ -23,11 +23,11 @@ def print_summary(analysis: Analysis, seconds: Mapping[str, float], out: Path) -
 
 
 def short_table1(table: Table1) -> Table:
-    """The wild rows of Table 1: each emotion's observed AUs with their percentages, prototypical ones bold."""
+    """The wild rows of Table 1: each emotion's observed AUs with their percentages, prototypical ones bold, starred."""
     scope = "all images" if table.scope == "all" else f"{table.scope} images"
     short = Table(
         title=f"Table 1, wild, {scope}: AU=percent",
-        caption="bold: prototypical; †: category less than 95 % sure; intervals in table1.csv",
+        caption="bold, *: prototypical; †: category less than 95 % sure; intervals in table1.csv",
         title_justify="left",
         caption_justify="left",
     )
@@ -43,7 +43,7 @@ def listed(row: Row) -> str:
     """The observed AUs of a row as rich markup, in the order of their numbers."""
     parts = []
     for au, cell in row.observed().items():
-        text = f"{au}={cell.rounded}{'†' if cell.unsure else ''}"
+        text = f"{au}={cell.rounded}{'*' if cell.prototypical else ''}{'†' if cell.unsure else ''}"
         parts.append(f"[bold]{text}[/bold]" if cell.prototypical else text)
     return " ".join(parts)
 

@@ -119,7 +119,8 @@ def draw_cooccurrence(pairs: pd.DataFrame, emotions: Sequence[str], aus: Sequenc
     )
     for image, left, legend in zip(maps, (0.06, 0.56), legends, strict=True):
         bar = figure.add_axes((left, 0.45 / height, 0.36, 0.09 / height))
-        figure.colorbar(image, cax=bar, orientation="horizontal", label=legend)
+        ends = "both" if image is maps[1] else "neither"  # φ may lie beyond the colours
+        figure.colorbar(image, cax=bar, orientation="horizontal", label=legend, extend=ends)
     return figure
 
 

@@ -191,15 +191,20 @@ def lab_rows(lab: Records, emotions: Sequence[str]) -> dict[str, Row]:
 
 
 def tidy(table: Table1) -> pd.DataFrame:
-    """The observed cells, a row each, in the printed order; percent is not rounded, a lab cell has no interval."""
+    """The observed cells, a row each, in the printed order: `n` images know the AU, percent is not rounded.
+
+    A cell of the laboratory has neither n nor interval.
+    """
     records = [
-        (row.emotion, row.environment, au, cell.percent, cell.low, cell.high, cell.category)
+        (row.emotion, row.environment, au, cell.n, cell.percent, cell.low, cell.high, cell.category)
         for row in table.rows
         for au, cell in row.observed().items()
     ]
-    columns = ["emotion", "environment", "au", "percent", "ci_low", "ci_high", "category"]
+    columns = ["emotion", "environment", "au", "n", "percent", "ci_low", "ci_high", "category"]
     frame = pd.DataFrame(records, columns=columns)
-    return frame.astype({"au": "int16", "percent": "float64", "ci_low": "float64", "ci_high": "float64"})
+    return frame.astype(
+        {"au": "int16", "n": "Int64", "percent": "float64", "ci_low": "float64", "ci_high": "float64"}
+    )
 
 
 def caption(table: Table1) -> list[str]:

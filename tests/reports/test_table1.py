@@ -99,6 +99,7 @@ def test_tidy_holds_the_observed_cells_unrounded_and_the_lab_without_intervals(d
         "emotion",
         "environment",
         "au",
+        "n",
         "percent",
         "ci_low",
         "ci_high",
@@ -107,7 +108,11 @@ def test_tidy_holds_the_observed_cells_unrounded_and_the_lab_without_intervals(d
     assert (frame["percent"] >= 20).all()
     wild, lab = frame[frame["environment"] == "wild"], frame[frame["environment"] == "lab"]
     assert ((wild["ci_low"] < wild["percent"]) & (wild["percent"] <= wild["ci_high"])).all()
-    assert lab[["ci_low", "ci_high"]].isna().all(axis=None)
+    assert lab[["n", "ci_low", "ci_high"]].isna().all(axis=None)
+    images = pd.Series(
+        pq.read_table(dataset.folder / "samples.parquet")["emotion"].to_pylist()
+    ).value_counts()
+    assert wild["n"].tolist() == [images[emotion] for emotion in wild["emotion"]]
     assert len(lab) == len(lab_cells())
 
 
