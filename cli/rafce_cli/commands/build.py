@@ -55,7 +55,7 @@ INPUT = click.Path(path_type=Path)
     "--split",
     default="60/20/20",
     show_default=True,
-    help="Shares of train/validation/test, without an official partition.",
+    help="Shares of train/validation/test (3/1/1 is the same), without an official partition.",
 )
 @click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Seed of the split.")
 @click.option(

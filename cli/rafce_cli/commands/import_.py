@@ -60,7 +60,7 @@ OPTIONS = (
         "--split",
         default="60/20/20",
         show_default=True,
-        help="Shares of train/validation/test, where no column `partition` says them.",
+        help="Shares of train/validation/test (3/1/1 is the same), where no column `partition` says them.",
     ),
     click.option(
         "--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Seed of the split."
