@@ -19,7 +19,6 @@ from rafce.imports.source import listed
 from rafce.imports.values import (
     au_states,
     emotion_names,
-    has_folders,
     image_names,
     numbers,
     texts,
@@ -98,11 +97,7 @@ class Reader:
     def rows(self, block: Block, layout: Layout) -> pa.RecordBatch:
         """A block as rows of this schema; what is wrong in it goes to the faults."""
         piece = _piece(block, layout, self.plan.emotions)
-        image = _images(piece, self.options.keep_folders)
-        named = [cells["image"] for cells in (piece.cells, piece.told) if "image" in cells]
-        self.cut_folders |= not self.options.keep_folders and any(
-            has_folders(texts(cells)) for cells in named
-        )
+        image = self._images(piece)
         columns = {
             "image": image,
             HASH: hash_names(image),
@@ -118,6 +113,40 @@ class Reader:
         self._check_emotions(layout)
         schema = self.schema()
         return pa.record_batch([columns[name] for name in schema.names], schema=schema)
+
+    def _images(self, piece: Piece) -> pa.Array:
+        """The image of each row: of the image column, else of the emotions file, else after the file and the frame."""
+        if "image" not in piece.cells:
+            return self._other_images(piece)
+        named = self._named(piece, piece.text("image"))
+        if piece.layout.roles["image"] != IMAGE_OR_VIDEO:
+            return named
+        is_picture = pc.match_substring_regex(named, PICTURE)
+        if pc.all(is_picture).as_py():
+            return named
+        return pc.if_else(is_picture, named, self._other_images(piece))
+
+    def _other_images(self, piece: Piece) -> pa.Array:
+        if "image" in piece.told:
+            return self._named(piece, texts(piece.told["image"]))
+        stem = _stems(piece.block, piece.layout)
+        if "frame" not in piece.cells:
+            return pc.binary_join_element_wise(stem, ".jpg", "")
+        frame_N, wrong_N = whole_numbers(piece.cells["frame"])
+        piece.found.check(wrong_N, "the number of a frame", piece.cells["frame"])
+        number = pc.utf8_lpad(pa.array(frame_N).cast(pa.string()), 6, "0")
+        return pc.binary_join_element_wise(stem, "_", number, ".jpg", "")
+
+    def _named(self, piece: Piece, path: pa.Array) -> pa.Array:
+        """The names of images by their paths; whether folders were cut off is kept, for who meets a name twice."""
+        named = image_names(path, self.options.keep_folders)
+        if self.options.keep_folders:
+            wrong = pc.match_substring_regex(named, NOT_BELOW)
+            piece.found.check(wrong, "the path of an image below a folder (--keep-folders)", path)
+        else:
+            piece.found.check(pc.is_in(named, value_set=pa.array(NO_NAMES)), "the name of an image", path)
+            self.cut_folders |= not named.equals(path)
+        return named
 
     def _aus(self, piece: Piece) -> dict[str, pa.Array]:
         """The states of each AU; of rows without a face, or not sure enough of it, all are unknown."""
@@ -194,46 +223,3 @@ def _partitions(piece: Piece) -> pa.Array:
     index = pc.index_in(text, value_set=pa.array(PARTITIONS))
     piece.found.check(pc.and_(index.is_null(), text.is_valid()), f"one of {', '.join(PARTITIONS)}", text)
     return index.cast(pa.int8())
-
-
-def _images(piece: Piece, keep_folders: bool) -> pa.Array:
-    """The image of each row: of the image column, else of the emotions file, else after the file and the frame."""
-    if "image" not in piece.cells:
-        return _other_images(piece, keep_folders)
-    text = piece.text("image")
-    named = image_names(text, keep_folders)
-    _check_names(piece, named, text, keep_folders)
-    if piece.layout.roles["image"] != IMAGE_OR_VIDEO:
-        return named
-    is_picture = pc.match_substring_regex(named, PICTURE)
-    if pc.all(is_picture).as_py():
-        return named
-    return pc.if_else(is_picture, named, _other_images(piece, keep_folders))
-
-
-def _told_images(piece: Piece, keep_folders: bool) -> pa.Array:
-    """The images of the emotions file; where a row has none there, a fault is noted already."""
-    text = texts(piece.told["image"])
-    named = image_names(text, keep_folders)
-    _check_names(piece, named, text, keep_folders)
-    return named
-
-
-def _check_names(piece: Piece, named: pa.Array, text: pa.Array, keep_folders: bool) -> None:
-    if keep_folders:
-        wrong = pc.match_substring_regex(named, NOT_BELOW)
-        piece.found.check(wrong, "the path of an image below a folder (--keep-folders)", text)
-    else:
-        piece.found.check(pc.is_in(named, value_set=pa.array(NO_NAMES)), "the name of an image", text)
-
-
-def _other_images(piece: Piece, keep_folders: bool) -> pa.Array:
-    if "image" in piece.told:
-        return _told_images(piece, keep_folders)
-    stem = _stems(piece.block, piece.layout)
-    if "frame" not in piece.cells:
-        return pc.binary_join_element_wise(stem, ".jpg", "")
-    frame_N, wrong_N = whole_numbers(piece.cells["frame"])
-    piece.found.check(wrong_N, "the number of a frame", piece.cells["frame"])
-    number = pc.utf8_lpad(pa.array(frame_N).cast(pa.string()), 6, "0")
-    return pc.binary_join_element_wise(stem, "_", number, ".jpg", "")

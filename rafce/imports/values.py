@@ -84,11 +84,6 @@ def image_names(text: pa.Array, keep_folders: bool) -> pa.Array:
     return pc.replace_substring_regex(pc.replace_substring_regex(text, r"[/\\]+", "/"), r"^(\./)+", "")
 
 
-def has_folders(text: pa.Array) -> bool:
-    """Whether any path has more than one part."""
-    return bool(pc.any(pc.match_substring_regex(text, r"[/\\]")).as_py())
-
-
 def _read_numbers(text: pa.Array) -> Numbers:
     try:
         value_N = text.cast(pa.float64()).to_numpy(zero_copy_only=False)
