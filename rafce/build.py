@@ -15,7 +15,7 @@ import rafce
 from rafce.compounds import TIE_POLICIES
 from rafce.dataset import MANIFEST, MANIFEST_SCHEMA, TABLES
 from rafce.errors import ConfigError, RafceError
-from rafce.folder import LITTER, check_replaceable, replacing_folder
+from rafce.folder import check_replaceable, names_in, replacing_folder
 from rafce.formats.raf_au import find_raf_au, read_raf_au
 from rafce.formats.raf_ce import AU_FILE, EMOTION_FILE, PARTITION_FILE, read_raf_ce
 from rafce.formats.raf_ml import find_raf_ml, read_raf_ml
@@ -44,8 +44,8 @@ from rafce.tables import (
 from rafce.taxonomy import AUS, BASIC_EMOTIONS, COMPOUND_EMOTIONS
 
 WHAT = "dataset folder"
-WRITTEN = {MANIFEST, *SAMPLES_PLACES, *(f"{name}.parquet" for name in TABLES), "reports", *LITTER}
-"""What a dataset folder may hold and still be replaced: what commands and systems write there."""
+WRITTEN = {MANIFEST, *SAMPLES_PLACES, *(f"{name}.parquet" for name in TABLES), "reports"}
+"""What a dataset folder may hold and still be replaced: what commands write there."""
 RAFCE_WORDS = Vocabulary(COMPOUND_EMOTIONS, AUS)
 
 
@@ -97,7 +97,7 @@ def is_dataset_folder(folder: Path) -> bool:
     """Whether a folder is a dataset folder of any schema version, holds nothing else, and so may be replaced."""
     path = folder / MANIFEST
     try:
-        if {entry.name for entry in folder.iterdir()} - WRITTEN:
+        if names_in(folder) - WRITTEN:
             return False
         return str(json.loads(path.read_text(encoding="utf-8"))["schema"]).startswith("manifest/")
     except (OSError, ValueError, TypeError, KeyError):

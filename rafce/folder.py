@@ -40,11 +40,16 @@ def check_replaceable(out: Path, is_ours: Callable[[Path], bool], what: str) -> 
     if not out.is_dir():
         raise OutputError(f"{out}: expected a place for the {what}, found a file")
     with _saying(out):
-        occupied = any(path.name not in LITTER for path in out.iterdir())
+        occupied = bool(names_in(out))
     if occupied and not is_ours(out):
         raise OutputError(
             f"{out}: expected an empty folder or an older {what}, found other files; nothing was touched"
         )
+
+
+def names_in(folder: Path) -> set[str]:
+    """What a folder holds, but for `LITTER`."""
+    return {path.name for path in folder.iterdir()} - LITTER
 
 
 def _swap_in(new: Path, out: Path) -> None:

@@ -11,7 +11,7 @@ from typing import Any
 import pandas as pd
 
 from rafce.errors import OutputError
-from rafce.folder import LITTER
+from rafce.folder import names_in
 from rafce_reports.comparison import Comparison
 from rafce_reports.comparison_page import comparison_page, n_images
 from rafce_reports.comparison_text import Printed, latex, markdown, printed_table2, printed_table3
@@ -46,7 +46,7 @@ def check_place(out: Path) -> None:
         return
     if not out.is_dir():
         raise OutputError(f"{out}: expected a folder to write a comparison to, found a file")
-    others = {path.name for path in out.iterdir() if not path.name.startswith(PARTIAL)} - {RUNS, *LITTER}
+    others = {name for name in names_in(out) if not name.startswith(PARTIAL)} - {RUNS}
     if others and not _is_ours(out):
         raise OutputError(f"{out}: expected an empty folder or an older comparison, found other files")
 

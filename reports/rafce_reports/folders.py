@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from rafce.folder import LITTER
+from rafce.folder import names_in
 from rafce_reports.save import save_text
 
 SUMMARY = "summary.json"
@@ -25,6 +25,6 @@ def holds_only(folder: Path, schema: str) -> bool:
     try:
         summary = json.loads((folder / SUMMARY).read_text(encoding="utf-8"))
         is_ours = str(summary["schema"]).startswith(f"{kind}/")
-        return is_ours and {path.name for path in folder.iterdir()} - LITTER <= set(summary["files"])
+        return is_ours and names_in(folder) <= set(summary["files"])
     except (OSError, ValueError, TypeError, KeyError):
         return False

@@ -9,7 +9,7 @@ from PIL import Image
 
 from rafce.dataset import Dataset, read_dataset
 from rafce.errors import DatasetError, ImageError
-from rafce.folder import LITTER, replacing_folder
+from rafce.folder import names_in, replacing_folder
 from rafce.images import ImageFolder, find_in
 from rafce_reports import run_tables as tables
 from rafce_reports.confusion import write_confusion
@@ -106,4 +106,4 @@ def face_uris(names: list[str], folder: ImageFolder) -> dict[str, str]:
 
 
 def _is_ours(folder: Path) -> bool:
-    return {path.name for path in folder.iterdir()} - LITTER <= FIRST_FILES or holds_only(folder, SCHEMA)
+    return names_in(folder) <= FIRST_FILES or holds_only(folder, SCHEMA)
