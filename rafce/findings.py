@@ -16,13 +16,12 @@ from rafce.evidence import (
     Where,
     with_component,
 )
-from rafce.intervals import wilson
-from rafce.statistics import PROTOTYPICAL_FROM, VARIANT_FROM
+from rafce.intervals import DRAWS, Reals, wilson
+from rafce.statistics import Counts, category_index
 from rafce.taxonomy import COMPOUND_EMOTIONS
 
 # E the fourteen emotions in the paper's order, A action units
 MOST = 0.5
-DRAWS = 2000
 WHERES: tuple[Where, Where] = ("wild", "lab")
 
 
@@ -92,14 +91,11 @@ def _drawn_sums(
     Frequencies are drawn from the normal distribution that their covariance says. An AU near 20 or 70 % is in the sum
     of some samples and not of others, which moves it more than its frequency does.
     """
-    known_A = ~np.isnan(frequency_A)
-    drawn_RA = random.multivariate_normal(
+    drawn_RA: Reals = random.multivariate_normal(
         np.nan_to_num(frequency_A), covariance_AA, DRAWS, check_valid="ignore", method="eigh"
     )
-    category_RA = np.select(
-        [drawn_RA >= PROTOTYPICAL_FROM, drawn_RA >= VARIANT_FROM], [PROTOTYPICAL, VARIANT], UNOBSERVED
-    )
-    summed_R: FloatArray = np.where(known_A & np.isin(category_RA, among), drawn_RA.clip(0, 1), 0).sum(1)
+    category_RA = category_index(Counts(~np.isnan(frequency_A), drawn_RA))
+    summed_R: FloatArray = np.where(np.isin(category_RA, among), drawn_RA.clip(0, 1), 0).sum(1)
     return summed_R
 
 
