@@ -39,9 +39,11 @@ class TrainingError(RafceError):
 
 def raise_all(faults: Sequence[str], kind: type[RafceError] = LabelError) -> None:
     """Raise one error that lists up to `MAX_FAULTS` faults, a line each; do nothing when there are none."""
-    if not faults:
-        return
-    lines = list(faults[:MAX_FAULTS])
-    if len(faults) > MAX_FAULTS:
-        lines.append(f"… and {len(faults) - MAX_FAULTS} more")
-    raise kind("\n".join(lines))
+    if faults:
+        raise kind("\n".join(first_faults(faults)))
+
+
+def first_faults(faults: Sequence[str]) -> list[str]:
+    """Up to `MAX_FAULTS` of them, and a line on how many more there are."""
+    more = [f"… and {len(faults) - MAX_FAULTS} more"] if len(faults) > MAX_FAULTS else []
+    return [*faults[:MAX_FAULTS], *more]

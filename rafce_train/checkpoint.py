@@ -41,6 +41,11 @@ def write_atomic(path: Path, data: bytes | memoryview) -> None:
         raise OutputError(f"{path}: could not be written: {reason}; what stood there is untouched") from None
 
 
+def is_finished(folder: Path) -> bool:
+    """Whether a run has looked at its test images and written what it found."""
+    return (folder / METRICS).is_file()
+
+
 def save_state(folder: Path, state: Mapping[str, Any]) -> None:
     """Write `state.pt`: plain types and tensors, so that loading it runs no code."""
     buffer = io.BytesIO()  # torch's own writer reports a full disk in many ways

@@ -42,7 +42,6 @@ class ComparisonScreen(Screen, Protocol):
 
 def possible(plan: Plan) -> Plan:
     """What of a plan its dataset allows; RafceError for an unreadable dataset, or when no two systems are left."""
-    check_two(plan)
     data = read_data(Path(plan.runs[0].config.dataset))
     plan = plan if data.lab_observed_KA.any() else without_lab(plan)
     check_two(plan)
@@ -140,7 +139,7 @@ def _to_do(plan: Plan, folder: Path, data: TrainingData) -> list[Planned]:
         check_method(planned.config)
         make_priors(planned.config, data)
         faults += _differences(run, planned.config, data) if run.exists() else []
-        if not (run / checkpoint.METRICS).is_file():
+        if not checkpoint.is_finished(run):
             to_do.append(planned)
     raise_all([*faults, "choose another --out, or delete these runs"] if faults else [], ConfigError)
     return to_do

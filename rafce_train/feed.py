@@ -90,7 +90,7 @@ class Feed:
         return Probabilities(*(np.concatenate(arrays) for arrays in zip(*parts, strict=True)))
 
     def _division_faults(self) -> list[str]:
-        """What keeps ranks from having equally many images of every batch, and something to look at afterwards."""
+        """What leaves BatchNorm or a rank too few images, or ranks unequally many, in any batch or afterwards."""
         config, n_ranks = self.config, self.ranks.size
         n_images = len(self.data.rows("validation"))
         needs_validation = find_method(config.method, config.with_alignment).needs_validation

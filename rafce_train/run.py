@@ -78,7 +78,7 @@ def resume(folder: Path, screen: Screen, ranks: Ranks = ALONE, **places: str) ->
     since.
     """
     config = config_from({**ranks.from_first(lambda: _read_options(folder)), **places})
-    if ranks.from_first((folder / checkpoint.METRICS).is_file):
+    if ranks.from_first(lambda: checkpoint.is_finished(folder)):
         screen.note(f"{folder} is finished: nothing is trained, its figures are made again")
     return _carry_on(config, folder, read_data(Path(config.dataset)), screen, ranks)
 

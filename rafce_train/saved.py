@@ -13,7 +13,15 @@ from torch import Tensor
 
 from rafce.errors import ConfigError, OutputError, WeightsError
 from rafce_train import inference
-from rafce_train.checkpoint import CONFIG, METRICS, OWN_FILES, WEIGHTS, WEIGHTS_KEY, load_weights, read_facts
+from rafce_train.checkpoint import (
+    CONFIG,
+    OWN_FILES,
+    WEIGHTS,
+    WEIGHTS_KEY,
+    is_finished,
+    load_weights,
+    read_facts,
+)
 from rafce_train.facts import Facts, facts_from
 from rafce_train.inference import Probabilities
 from rafce_train.model import Net, build_net
@@ -73,7 +81,7 @@ def load_net(path: Path) -> tuple[Net, Facts]:
 
 def unfinished(path: Path) -> str | None:
     """What to know of a run folder that is not done yet; None for a finished run or a file."""
-    if not path.is_dir() or (path / METRICS).is_file():
+    if not path.is_dir() or is_finished(path):
         return None
     return f"{path} is not finished: its weights are those of the best epoch so far"
 

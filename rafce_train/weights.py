@@ -12,7 +12,7 @@ import torch
 import torchvision
 from torch import Tensor, nn
 
-from rafce.errors import MAX_FAULTS, WeightsError, raise_all
+from rafce.errors import WeightsError, first_faults, raise_all
 
 NEEDED = 0.95
 DEEPER = 0.05
@@ -158,19 +158,18 @@ def _check_same_network(report: WeightsReport, own: Mapping[str, Tensor], source
     modules = {key.partition(".")[0] for key in own}
     deeper = [key for key in report.left_over if key.partition(".")[0] in modules]
     if len(report.matched) < NEEDED * len(own):
-        found = f"{len(report.matched)} of {len(own)} tensors match, at least {NEEDED:.0%} must"
-        left_over = f" ({len(report.left_over)} of the file's are left over)"
+        found = (
+            f"{len(report.matched)} of {len(own)} tensors match, at least {NEEDED:.0%} must "
+            f"({len(report.left_over)} of the file's are left over)"
+        )
         faults = [*report.other_shape, *(f"{key} missing" for key in report.missing)]
     elif len(deeper) > max(SHOWN, DEEPER * len(own)):
-        found, left_over = f"it has {len(deeper)} tensors more in the same modules", ""
+        found = f"it has {len(deeper)} tensors more in the same modules"
         faults = [f"{key} left over" for key in deeper]
     else:
         return
-    more = [f"… and {len(faults) - MAX_FAULTS} more"] if len(faults) > MAX_FAULTS else []
-    raise WeightsError(
-        f"{source}: weights of another network than {name}: {found}{left_over}\n"
-        + "\n".join(faults[:MAX_FAULTS] + more)
-    )
+    heading = f"{source}: weights of another network than {name}: {found}"
+    raise WeightsError("\n".join([heading, *first_faults(faults)]))
 
 
 def _check_finite(tensors: Mapping[str, Tensor], source: str) -> None:

@@ -10,6 +10,7 @@ from rich.table import Table
 from rafce.intervals import FEW_GROUPS
 from rafce_reports.numbers import in_groups, interval_kinds
 from rafce_reports.run_report import PAGE, REPORT
+from rafce_train.config import flag
 
 Json = dict[str, Any]
 
@@ -58,7 +59,7 @@ def _chosen_weights(metrics: Json) -> list[str]:
     """Of lists of fixed weights, those that did best on validation."""
     trials, chosen = metrics.get("trials", []), metrics.get("chosen", {})
     names = [name for name in ("rho_au", "rho_align") if len({trial[name] for trial in trials}) > 1]
-    words = [f"--{name.replace('_', '-')} {chosen[name]:g}" for name in names]
+    words = [f"{flag(name)} {chosen[name]:g}" for name in names]
     return [f"best on validation of {len(trials)}: {' '.join(words)}"] if words else []
 
 

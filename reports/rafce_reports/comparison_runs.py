@@ -12,7 +12,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from rafce.errors import ConfigError, TrainingError, raise_all
-from rafce_reports.runs import Run, read_run
+from rafce_reports.runs import OF_STATISTICS, Run, read_run
 
 # N test images, S runs of one system
 BoolArray = npt.NDArray[np.bool_]
@@ -20,7 +20,7 @@ IntArray = npt.NDArray[np.int64]
 
 
 OF_METHODS = (
-    *("method", "statistics", "alignment", "with_alignment", "prior_scope"),
+    *("method", "with_alignment", *OF_STATISTICS),
     *("rho_au", "rho_align", "gradnorm_alpha", "dtp_gamma", "dtp_alpha", "meta_every", "lr_meta"),
 )
 """Options that make a method what it is; all others should be the same where methods are compared."""
@@ -134,16 +134,16 @@ def differing_options(systems: Sequence[System]) -> dict[str, dict[str, tuple[st
     What makes a method the method it is does not count; nor does an option that a run of an older release lacks.
     """
     names = dict.fromkeys(name for system in systems for name in system.runs[0].options)
-    found: dict[str, dict[str, tuple[str, ...]]] = {}
-    for name in names:
-        if name in OF_METHODS:
-            continue
-        values: dict[str, tuple[str, ...]] = {}
-        for system in systems:
-            if (value := system.runs[0].options.get(name)) is not None:
-                values[_shown(value)] = (*values.get(_shown(value), ()), system.name)
-        if len(values) > 1:
-            found[name] = values
+    found = {name: _by_value(systems, name) for name in names if name not in OF_METHODS}
+    return {name: values for name, values in found.items() if len(values) > 1}
+
+
+def _by_value(systems: Sequence[System], option: str) -> dict[str, tuple[str, ...]]:
+    """The names of the systems that have each value of an option."""
+    found: dict[str, tuple[str, ...]] = {}
+    for system in systems:
+        if (value := system.runs[0].options.get(option)) is not None:
+            found[_shown(value)] = (*found.get(_shown(value), ()), system.name)
     return found
 
 

@@ -117,10 +117,10 @@ def draw_cooccurrence(pairs: pd.DataFrame, emotions: Sequence[str], aus: Sequenc
         "percent of images that show both AUs (below the diagonal)",
         "correlation φ, where sure (above the diagonal)",
     )
-    for image, left, legend in zip(maps, (0.06, 0.56), legends, strict=True):
+    ends = "neither", "both"  # φ may lie beyond the colours
+    for image, left, legend, end in zip(maps, (0.06, 0.56), legends, ends, strict=True):
         bar = figure.add_axes((left, 0.45 / height, 0.36, 0.09 / height))
-        ends = "both" if image is maps[1] else "neither"  # φ may lie beyond the colours
-        figure.colorbar(image, cax=bar, orientation="horizontal", label=legend, extend=ends)
+        figure.colorbar(image, cax=bar, orientation="horizontal", label=legend, extend=end)
     return figure
 
 

@@ -18,10 +18,11 @@ from rafce.paired import holm, mcnemar, resample_weights
 from rafce.schema import au_column, emotion_slug, metadata
 from rafce_reports.comparison import compare_runs
 from rafce_reports.comparison_report import check_place, write_comparison
-from rafce_reports.comparison_runs import read_systems
+from rafce_reports.comparison_runs import OF_METHODS, read_systems
 from rafce_reports.comparison_text import printed_table2, printed_table3
 from rafce_reports.figure5 import curve, learned_weights
 from rafce_reports.runs import read_run
+from rafce_train.methods import METHODS, unused_options
 from rafce_train.metrics import au_metrics, emotion_metrics, majority_baseline
 
 # N test images, K emotions, A action units
@@ -258,6 +259,10 @@ def test_options_that_differ_beside_the_methods_are_named(runs, dataset, tmp_pat
     summary = write_comparison(found, tmp_path / "out")
     assert summary["not_alike"] == list(found.differing)
     assert "<li>epochs: 4 for stl, mal; 9 for mtl</li>" in (tmp_path / "out/comparison.html").read_text()
+
+
+def test_what_makes_a_method_is_what_the_trainer_says():
+    assert set(OF_METHODS) == {"method", *unused_options(METHODS["stl"])}
 
 
 def test_systems_that_were_trained_alike_are_not_warned_of(comparison, out):

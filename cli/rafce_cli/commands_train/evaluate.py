@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from rafce.errors import first_faults
 from rafce_cli.progress import progress_bar
 
 if TYPE_CHECKING:
@@ -13,7 +14,6 @@ if TYPE_CHECKING:
 
 PATH = click.Path(path_type=Path)
 DIFFERENT = 1
-MAX_SHOWN = 20
 ON_RECORD = {
     "test": "all figures",
     "validation": "the dataset and the figure that picked the epoch",
@@ -44,8 +44,8 @@ def evaluate(run: Path, partition: str, as_json: bool, **places: str | None) -> 
     """Make the figures of RUN again from its weights alone, and compare them with its metrics.json.
 
     On test images every figure equals the run's on the same device; a run that is not finished has not looked at them,
-    and is not shown them here. Validation picked the epoch and tuned the AU
-    thresholds, so its figures flatter, and those on training images more so.
+    and is not shown them here. Validation picked the epoch and tuned the AU thresholds, so its figures flatter, and
+    those on training images more so.
 
     Exit code 0 when nothing differs, 1 when something does (each figure is named), 2 for bad input.
 
@@ -88,8 +88,5 @@ def _compare(evaluation: "Evaluation", partition: str, run: Path) -> None:
     elif not found:
         click.echo(f"{record}: {ON_RECORD[partition]} equal", err=True)
     else:
-        more = [f"… and {len(found) - MAX_SHOWN} more"] if len(found) > MAX_SHOWN else []
-        click.echo(
-            "\n".join([f"{record}: {len(found)} figures differ:", *found[:MAX_SHOWN], *more]), err=True
-        )
+        click.echo("\n".join([f"{record}: {len(found)} figures differ:", *first_faults(found)]), err=True)
         raise click.exceptions.Exit(DIFFERENT)
