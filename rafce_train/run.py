@@ -21,6 +21,7 @@ from rafce_train.history import Row, Sums, history_table
 from rafce_train.inference import Probabilities
 from rafce_train.learner import Learner
 from rafce_train.loop import Standing
+from rafce_train.model import load_tensors
 from rafce_train.model_card import model_card
 from rafce_train.outcome import predictions_table, run_metrics
 from rafce_train.ranks import ALONE, RankLostError, Ranks
@@ -204,7 +205,7 @@ def _finish(config: Config, folder: Path, material: Material, more: dict[str, An
     best = standing.best
     assert best is not None
     net, _ = make_net(replace(config, weights="none"), material.data)
-    net.load_state_dict(best["net"])
+    load_tensors(net, best["net"])
     found = make_feed(config, material).probabilities(net.to(material.device), "test")
     more = {"weights": state["weights"], "dropped": state["dropped"], **more}
     figures = run_metrics(config, material.data, found, best, more)

@@ -24,7 +24,7 @@ from rafce_train.checkpoint import (
 )
 from rafce_train.facts import Facts, facts_from
 from rafce_train.inference import Probabilities
-from rafce_train.model import Net, build_net
+from rafce_train.model import Net, build_net, load_tensors
 from rafce_train.setup import find_device
 
 INPUT, OUTPUTS = "images", ("emotion_probabilities", "au_probabilities")
@@ -71,7 +71,7 @@ def load_net(path: Path) -> tuple[Net, Facts]:
         facts.backbone, len(facts.emotions), len(facts.aus), image_size=facts.preprocessing.image_size
     )
     try:
-        net.load_state_dict(tensors)
+        load_tensors(net, tensors)
     except RuntimeError as error:
         reason = str(error).splitlines()[-1].strip()
         raise WeightsError(f"{path}: expected the weights of a {facts.backbone}: {reason}") from None

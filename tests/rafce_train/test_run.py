@@ -18,6 +18,7 @@ from rafce_train.config import config_from, config_toml, read_config
 from rafce_train.events import EVENTS
 from rafce_train.methods import find_method
 from rafce_train.run import Stopped, resume, start
+from rafce_train.saved import load_net
 from rafce_train.setup import without_effect
 
 PLAIN_FILES = (
@@ -121,6 +122,15 @@ def test_the_weights_are_those_of_the_best_validation_epoch(tiny, whole):
     assert "research" in facts["licence"]
     best = load_state(folder)["standing"]["best"]["net"]
     assert all(torch.equal(tensors[name], best[name]) for name in best)
+
+
+def test_a_network_whose_state_has_a_version_of_its_own_is_tested_and_opened_again(tiny, whole):
+    folder, metrics = whole(tiny(backbone="mnasnet0_5", epochs=1))
+    rows = pq.read_table(folder / "predictions.parquet").to_pandas()
+    assert metrics["test"]["accuracy"]["value"] == (rows["emotion"] == rows["predicted"]).mean()
+    net, _ = load_net(folder)
+    best = load_state(folder)["standing"]["best"]["net"]
+    assert all(torch.equal(net.state_dict()[name], best[name]) for name in best)
 
 
 def test_the_history_tells_losses_weights_scores_rates_and_seconds(tiny, whole):

@@ -54,7 +54,9 @@ def test_the_order_is_a_function_of_seed_and_epoch(sampler):
 
 @given(st.lists(st.integers(0, 9), max_size=40))
 def test_repeats_count_how_often_a_row_stood_before(order):
-    assert repeats(np.array(order, np.int64)).tolist() == [order[:i].count(row) for i, row in enumerate(order)]
+    assert repeats(np.array(order, np.int64)).tolist() == [
+        order[:i].count(row) for i, row in enumerate(order)
+    ]
 
 
 def test_the_last_smaller_batch_is_dropped():
