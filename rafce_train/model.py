@@ -18,7 +18,6 @@ from torch.func import functional_call
 
 from rafce.errors import ConfigError
 
-
 SIZE_ARGUMENTS: dict[str, Any] = {
     "vision_transformer": lambda size: {"image_size": size},
     "maxvit": lambda size: {"input_size": (size, size)},

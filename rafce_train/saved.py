@@ -39,7 +39,7 @@ class Model:
     device: torch.device
     """Where images are to be when they are shown to it."""
     look: Callable[[Tensor], Probabilities]
-    """Probabilities of preprocessed images, (B, 3, H, H)."""
+    """Probabilities of preprocessed images, (B, 3, H, H); NaN for AUs that were not learned."""
 
 
 def open_model(path: Path, device: str = "auto") -> Model:
@@ -105,7 +105,11 @@ def _open_net(path: Path, device: str) -> Model:
     net, facts = load_net(path)
     where = find_device(device)
     net = net.to(where)
-    return Model(facts, where, lambda images_B3HW: inference.probabilities(net, [images_B3HW]))
+
+    def look(images_B3HW: Tensor) -> Probabilities:
+        return inference.probabilities(net, [images_B3HW]).of_learned(facts.learned_A)
+
+    return Model(facts, where, look)
 
 
 def _open_onnx(path: Path, device: str) -> Model:
@@ -124,7 +128,8 @@ def _open_onnx(path: Path, device: str) -> Model:
     facts = facts_from(read_facts(text, path), path)
 
     def look(images_B3HW: Tensor) -> Probabilities:
-        return Probabilities(*session.run(list(OUTPUTS), {INPUT: images_B3HW.numpy()}))
+        found = Probabilities(*session.run(list(OUTPUTS), {INPUT: images_B3HW.numpy()}))
+        return found.of_learned(facts.learned_A)
 
     return Model(facts, torch.device("cpu"), look)
 

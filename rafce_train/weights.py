@@ -50,9 +50,9 @@ def load_backbone(backbone: nn.Module, name: str, source: str) -> WeightsReport 
     """Fill a backbone from `source`: "none", "imagenet" or a file; what does not match keeps its random start.
 
     Prefixes such as `module.` or `backbone.` are found out, a foreign last layer is left over, a vision transformer's
-    positions are interpolated to its image side. WeightsError when fewer than 95 % of the backbone's tensors match, when
-    the file has layers more in the backbone's own modules (ResNet-34's for a ResNet-18), when it belongs to a network
-    of the same names that computes something else (VGGFace2's ResNet-50), or when a number in it is none.
+    positions are interpolated to its image side. WeightsError when fewer than 95 % of the backbone's tensors match, if
+    the file has layers more in the backbone's own modules (ResNet-34's for a ResNet-18), if it belongs to a network
+    of the same names that computes something else (VGGFace2's ResNet-50), or if a number in it is none.
     """
     if source == "none":
         return None
@@ -188,20 +188,20 @@ def _check_no_double(tensors: Mapping[str, Tensor], source: str, name: str) -> N
     """WeightsError for weights whose names and shapes fit, and whose network is another all the same.
 
     VGGFace2's ResNet-50 was converted from Caffe: it halves the image in the first 1×1 convolution of a block, not in
-    the 3×3 one, pools with ceil mode, and expects BGR from 0 to 255 less its mean. No tensor shows that; its classes do.
+    the 3×3 one, pools with ceil mode, and expects BGR from 0 to 255 less its mean. No tensor shows it; its classes do.
     """
     if name == "resnet50" and any(
         len(tensor) == VGGFACE2_CLASSES for tensor in tensors.values() if tensor.ndim
     ):
         raise WeightsError(
             f"{source}: weights of another network than {name}: {VGGFACE2_CLASSES:,} classes are those of VGGFace2's "
-            "ResNet-50, whose strides, pooling and pixel range differ from torchvision's, so that its features would be wrong"
+            "ResNet-50, whose strides, pooling and pixel range differ from torchvision's: its features would be wrong"
         )
 
 
 def _with_positions(
-    found: Mapping[str, Tensor], own: Mapping[str, Tensor]
-) -> tuple[Mapping[str, Tensor], tuple[str, ...]]:
+    found: dict[str, Tensor], own: Mapping[str, Tensor]
+) -> tuple[dict[str, Tensor], tuple[str, ...]]:
     """A vision transformer's positions for this backbone's grid, and what was changed, in words.
 
     The class token keeps its own, the grid is interpolated (bicubic, corners aligned), as torchvision does it.
@@ -218,7 +218,7 @@ def _with_positions(
     )
     if not (fits and old and new and old_1LD.shape[1] == old**2 + 1):
         return found, ()
-    grid_1DHW = old_1LD[:, 1:].transpose(1, 2).unflatten(2, (old, old))
+    grid_1DHW = old_1LD[:, 1:].transpose(1, 2).reshape(1, -1, old, old)
     resized_1DHW = interpolate(grid_1DHW, size=(new, new), mode="bicubic", align_corners=True)
     positions_1LD = torch.cat([old_1LD[:, :1], resized_1DHW.flatten(2).transpose(1, 2)], dim=1)
     return {**found, POSITIONS: positions_1LD}, (f"positions interpolated from {old}×{old} to {new}×{new}",)

@@ -5,6 +5,7 @@ from typing import Any
 
 import rafce
 from rafce.dataset import Dataset
+from rafce.licences import licence_note
 from rafce_reports import grids
 from rafce_reports.analysis import Analysis
 from rafce_reports.numbers import au_name
@@ -134,6 +135,7 @@ def build_context(analysis: Analysis) -> dict[str, Any]:
         "tied": manifest["counts"].get("tied", 0),
         "tie_words": OFFICIAL_TIES if official else TIE_WORDS.get(options.get("ties"), ""),
         "build_options": {name: value for name, value in options.items() if value is not None},
+        "licence": licence_note(manifest),
         "versions": {**manifest["versions"], "rafce, this page": rafce.__version__},
     }
 

@@ -68,6 +68,12 @@ OPTIONS = (
     click.option(
         "--lab", type=PATH, metavar="FILE", help="A laboratory table as CSV (emotion, au, percent[, note])."
     ),
+    click.option(
+        "--licence",
+        metavar="TEXT",
+        help="What the makers of the data allow, in a sentence: kept with the dataset, its reports and what is trained "
+        "on it.",
+    ),
     click.option("--json", "as_json", is_flag=True, help="Print the manifest as JSON."),
 )
 
