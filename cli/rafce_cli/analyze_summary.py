@@ -65,11 +65,10 @@ def key_lines(analysis: Analysis) -> str:
     if table.lab_is_corrected:
         lines.append(LAB_IS_CORRECTED)
     if analysis.sentences is not None:
-        n_holds = int(analysis.sentences["dataset_holds"].sum())
-        n_unknown = int(analysis.sentences["dataset_holds"].isna().sum())
+        holds = analysis.sentences["dataset_holds"]
         lines.append(
-            f"{n_holds} of the paper's {len(analysis.sentences)} claims hold in this dataset, "
-            f"of {n_unknown} it cannot tell"
+            f"{int(holds.sum())} of the paper's {len(holds)} claims hold in this dataset, {int((~holds).sum())} fail, "
+            f"{int(holds.isna().sum())} cannot be told"
         )
     lines += [f"left out: {reason}" for reason in analysis.left_out.values()]
     lines += [f"note: {note}" for note in analysis.notes]

@@ -193,7 +193,7 @@ def source_note(lab_source: pd.DataFrame) -> str:
         f" The paper's row of {later} equals its row of {earlier}." for later, earlier in equal_rows().items()
     )
     return (
-        f"Of its {len(lab_source)} cells, {len(sourced)} are of emotions that Du et al. 2014 have too: as the text "
+        f"Of their {len(lab_source)} cells, {len(sourced)} are of emotions that Du et al. 2014 have too: as the text "
         f"prints them, {sourced['agrees_as_printed'].sum()} agree with the source in category and, where it gives "
         f"one, percent; corrected, {sourced['agrees'].sum()} do. Not in Du et al. 2014: {', '.join(unsourced)} "
         f"({len(lab_source) - len(sourced)} cells).{repeats}"
