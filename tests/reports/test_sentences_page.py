@@ -188,8 +188,8 @@ def test_the_six_moves_stand_on_the_page_with_what_the_source_has_at_both_places
 
 def test_the_page_says_how_far_the_laboratory_agrees_with_its_source_and_what_that_lacks(analysis, page_of):
     assert (
-        "Of their 99 cells, 87 are of emotions that Du et al. 2014 have too: as the text prints them, 81 agree with the "
-        "source in category and, where it gives one, percent; corrected, 87 do. Not in Du et al. 2014: happily "
+        "Of their 99 cells, 87 are of emotions that Du et al. 2014 have too: as the text prints them, 81 agree with "
+        "the source in category and, where it gives one, percent; corrected, 87 do. Not in Du et al. 2014: happily "
         "fearful, happily sad (12 cells). The paper's row of happily sad equals its row of happily surprised."
     ) in page_of(analysis).text
 
