@@ -19,7 +19,7 @@ from rafce.folder import check_replaceable, names_in, replacing_folder
 from rafce.formats.raf_au import find_raf_au, read_raf_au
 from rafce.formats.raf_ce import AU_FILE, EMOTION_FILE, PARTITION_FILE, read_raf_ce
 from rafce.formats.raf_ml import find_raf_ml, read_raf_ml
-from rafce.images import ImageFolder, find_beside, find_in, missing_images, require_images
+from rafce.images import ImageFolder, check_inside, find_beside, find_in, missing_images, require_images
 from rafce.joining import REASONS, Joined, Sample, describe, join, join_official_alone
 from rafce.parquet import write_parquet
 from rafce.reference import LabCell, lab_cells, read_lab_table
@@ -77,7 +77,7 @@ class BuildOptions:
 
 def build_dataset(options: BuildOptions) -> dict[str, Any]:
     """Build the dataset folder `options.out` and return its manifest; RafceError leaves nothing behind."""
-    check_replaceable(options.out.resolve(), is_dataset_folder, WHAT)
+    check_replaceable(options.out, is_dataset_folder, WHAT)
     shares = parse_split(options.split)
     joined = _join(options)
     samples = _with_partitions(joined.samples, shares, options.seed)
@@ -139,6 +139,8 @@ def _find_images(options: BuildOptions, samples: list[Sample]) -> tuple[ImageFol
     for label_file in _input_files(options).values():
         folder = folder or find_beside(label_file, names)
     missing = missing_images(folder, names) if folder else []
+    if folder:
+        check_inside(folder.root, map(folder.file_name, names))
     if folder and not options.allow_missing_images:
         require_images(folder, missing, len(names))
     return folder, missing

@@ -1,9 +1,7 @@
 """The files of a run folder: each is versioned and whole, the old one or the new one, whatever interrupts."""
 
-import errno
 import io
 import json
-import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -15,30 +13,14 @@ import safetensors.torch
 import torch
 from torch import Tensor
 
-from rafce.errors import OutputError, TrainingError, WeightsError
+from rafce.atomic import write_bytes
+from rafce.errors import TrainingError, WeightsError
 
 CONFIG, STATE, WEIGHTS, HISTORY = "config.toml", "state.pt", "weights.safetensors", "history.parquet"
 PREDICTIONS, METRICS, MODEL_CARD = "predictions.parquet", "metrics.json", "model_card.md"
 OWN_FILES = (CONFIG, STATE, WEIGHTS, HISTORY, PREDICTIONS, METRICS, MODEL_CARD)
 STATE_SCHEMA, WEIGHTS_SCHEMA = "state/1", "weights/1"
 WEIGHTS_KEY = "rafce"
-FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
-
-
-def write_atomic(path: Path, data: bytes | memoryview) -> None:
-    """Write a file so that even after a power cut there is the old content or the new, never a part."""
-    temporary = path.with_name(f".{path.name}.tmp")
-    try:
-        with temporary.open("wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        temporary.replace(path)
-        _sync_folder(path.parent)
-    except OSError as error:
-        temporary.unlink(missing_ok=True)
-        reason = "the disk is full" if error.errno in FULL else error.strerror
-        raise OutputError(f"{path}: could not be written: {reason}; what stood there is untouched") from None
 
 
 def is_finished(folder: Path) -> bool:
@@ -50,7 +32,7 @@ def save_state(folder: Path, state: Mapping[str, Any]) -> None:
     """Write `state.pt`: plain types and tensors, so that loading it runs no code."""
     buffer = io.BytesIO()  # torch's own writer reports a full disk in many ways
     torch.save({"schema": STATE_SCHEMA, **state}, buffer)
-    write_atomic(folder / STATE, buffer.getbuffer())
+    write_bytes(folder / STATE, buffer.getbuffer())
 
 
 def load_state(folder: Path) -> dict[str, Any]:
@@ -70,7 +52,7 @@ def load_state(folder: Path) -> dict[str, Any]:
 
 def save_weights(path: Path, tensors: Mapping[str, Tensor], facts: Mapping[str, Any]) -> None:
     """Write tensors as safetensors, with what is needed to use them."""
-    write_atomic(path, weights_bytes(tensors, facts))
+    write_bytes(path, weights_bytes(tensors, facts))
 
 
 def weights_bytes(tensors: Mapping[str, Tensor], facts: Mapping[str, Any]) -> bytes:
@@ -114,21 +96,10 @@ def write_table(path: Path, table: pa.Table) -> None:
     """Write a Parquet file in one go."""
     sink = pa.BufferOutputStream()
     pq.write_table(table, sink, compression="zstd")
-    write_atomic(path, memoryview(sink.getvalue()))
+    write_bytes(path, memoryview(sink.getvalue()))
 
 
 def write_json(path: Path, values: Mapping[str, Any]) -> None:
     """Write JSON for people and programs: indented, keys in the order given, no NaN."""
     text = json.dumps(values, indent=2, ensure_ascii=False, allow_nan=False)
-    write_atomic(path, f"{text}\n".encode())
-
-
-def _sync_folder(folder: Path) -> None:
-    """Make a rename last through a power cut; systems without folder handles have nothing to do."""
-    if os.name != "posix":
-        return
-    handle = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
+    write_bytes(path, f"{text}\n".encode())

@@ -17,6 +17,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from rafce.errors import DatasetError, ImageError, TrainingError, raise_all
+from rafce.images import check_inside
 from rafce.schema import (
     PARTITIONS,
     SCHEMA_KEY,
@@ -167,6 +168,7 @@ def find_images(data: TrainingData, images: Path | None = None) -> list[Path]:
         raise ImageError(
             f"{root}: expected images such as {example} or {aligned}, found none of {len(data.names)}"
         )
+    check_inside(root, best)
     return [root / file for file in best]
 
 

@@ -20,11 +20,11 @@ import torch
 from PIL import Image
 from torch import Tensor
 
+from rafce.atomic import write_bytes
 from rafce.errors import ConfigError, ImageError
 from rafce.schema import Vocabulary, au_column, metadata
 from rafce_train.augment import batch_images
 from rafce_train.cache import BadImage, ByteArray, decode_image
-from rafce_train.checkpoint import write_atomic
 from rafce_train.facts import Facts
 from rafce_train.inference import Probabilities
 from rafce_train.outcome import probability_columns
@@ -106,7 +106,7 @@ def check_table_output(path: Path) -> None:
 
 def write_predictions(table: pa.Table, path: Path) -> None:
     """Write a table as its name says, whole or not at all."""
-    write_atomic(path, WRITERS[path.suffix](table))
+    write_bytes(path, WRITERS[path.suffix](table))
 
 
 def csv_bytes(table: pa.Table) -> bytes:
