@@ -83,11 +83,7 @@ def check_inside(root: Path, files: Iterable[str]) -> None:
     """
     home, links, faults = os.path.realpath(root), dict[str, set[str]](), list[str]()
     for file in files:
-        if _may_leave(file):
-            faults.append(
-                f"{file!r}: expected the name of an image in {root}, found one that leads out of it"
-            )
-            continue
+        check_name(root, file)
         folder, _, name = file.rpartition("/")
         if folder not in links:
             links[folder] = _links_out(root / folder, home)
@@ -97,6 +93,12 @@ def check_inside(root: Path, files: Iterable[str]) -> None:
                 "(--images names the folder itself)"
             )
     raise_all(faults, ImageError)
+
+
+def check_name(root: Path, file: str) -> None:
+    """ImageError for a name that could lead out of the folder of the images."""
+    if _may_leave(file):
+        raise ImageError(f"{file!r}: expected the name of an image in {root}, found one that leads out of it")
 
 
 def _may_leave(file: str) -> bool:

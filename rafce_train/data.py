@@ -17,7 +17,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from rafce.errors import DatasetError, ImageError, TrainingError, raise_all
-from rafce.images import check_inside
+from rafce.images import check_inside, check_name
 from rafce.schema import (
     PARTITIONS,
     SCHEMA_KEY,
@@ -156,6 +156,8 @@ def find_images(data: TrainingData, images: Path | None = None) -> list[Path]:
         )
     if not root.is_dir():
         raise ImageError(f"{root}: expected a folder of images, found none; --images DIR names another")
+    for name in data.names:
+        check_name(root, name)
     best, most = list[str](), 0
     for form in dict.fromkeys((suffix, *SUFFIXES)):
         files = [_file_name(name, form) for name in data.names]

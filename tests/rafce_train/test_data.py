@@ -2,6 +2,7 @@
 
 import contextlib
 import json
+import re
 from dataclasses import astuple
 from pathlib import Path
 
@@ -341,7 +342,7 @@ def test_a_link_that_leads_out_of_the_image_folder_is_refused(tmp_path, plant):
     rows = [("s1/a.jpg", *ROWS[0][1:]), ("b.jpg", *ROWS[1][1:])]
     data = read_data(write_dataset(tmp_path / "data", rows, images=tmp_path / "faces"))
     with pytest.raises(
-        ImageError, match="^[^\n]*/s1/a.jpg: expected an image in [^\n]*, found a link that leads out"
+        ImageError, match=r"^.*/s1/a\.jpg: expected an image in .*, found a link that leads out"
     ):
         find_images(data)
 
