@@ -9,7 +9,9 @@ import pyarrow as pa
 
 from rafce.build import WHAT, is_dataset_folder
 from rafce.dataset import MANIFEST
+from rafce.errors import raise_all
 from rafce.folder import check_replaceable, replacing_folder
+from rafce.foreign_text import unsafe
 from rafce.grouped import GroupTally, count_groups
 from rafce.images import ImageFolder, check_inside, find_in, missing_images, require_images
 from rafce.imports.files import Ragged, fingerprint, read_blocks
@@ -63,6 +65,9 @@ def _import(options: ImportOptions, plan: Plan, folder: Path, progress: Progress
     reader, spool, inputs = _read(options, plan, folder, progress)
     images, missing = _find_images(options, spool)
     emotions, groups = reader.emotions.names(), reader.groups.names()
+    raise_all(
+        [f"expected an emotion that can be printed, found {name!r}" for name in emotions if unsafe(name)]
+    )
     words = Vocabulary(emotion_order(emotions), plan.aus)
     labels = make_labels(spool, emotions, groups, words, parse_split(options.split), options.seed)
     write_samples(spool, labels, words, folder)
