@@ -19,6 +19,11 @@ def open_file(path: Path) -> BinaryIO:
     return _opened(path, (stat.S_IFREG,))
 
 
+def check_file(path: Path) -> None:
+    """OSError as `open_file`, for a file that another library opens by its name."""
+    open_file(path).close()
+
+
 def read_file(path: Path) -> bytes:
     """The content of a regular file, or of a pipe that has a writer, to its end; OSError as `open_file`."""
     with _opened(path, (stat.S_IFREG, stat.S_IFIFO)) as file:

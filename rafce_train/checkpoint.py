@@ -13,7 +13,7 @@ import safetensors.torch
 import torch
 from torch import Tensor
 
-from rafce.atomic import write_bytes
+from rafce import atomic
 from rafce.errors import TrainingError, WeightsError
 
 CONFIG, STATE, WEIGHTS, HISTORY = "config.toml", "state.pt", "weights.safetensors", "history.parquet"
@@ -21,6 +21,10 @@ PREDICTIONS, METRICS, MODEL_CARD = "predictions.parquet", "metrics.json", "model
 OWN_FILES = (CONFIG, STATE, WEIGHTS, HISTORY, PREDICTIONS, METRICS, MODEL_CARD)
 STATE_SCHEMA, WEIGHTS_SCHEMA = "state/1", "weights/1"
 WEIGHTS_KEY = "rafce"
+
+
+write_atomic = atomic.write_bytes
+"""Write a file so that even after a power cut there is the old content or the new, never a part."""
 
 
 def is_finished(folder: Path) -> bool:
@@ -32,7 +36,7 @@ def save_state(folder: Path, state: Mapping[str, Any]) -> None:
     """Write `state.pt`: plain types and tensors, so that loading it runs no code."""
     buffer = io.BytesIO()  # torch's own writer reports a full disk in many ways
     torch.save({"schema": STATE_SCHEMA, **state}, buffer)
-    write_bytes(folder / STATE, buffer.getbuffer())
+    write_atomic(folder / STATE, buffer.getbuffer())
 
 
 def load_state(folder: Path) -> dict[str, Any]:
@@ -52,7 +56,7 @@ def load_state(folder: Path) -> dict[str, Any]:
 
 def save_weights(path: Path, tensors: Mapping[str, Tensor], facts: Mapping[str, Any]) -> None:
     """Write tensors as safetensors, with what is needed to use them."""
-    write_bytes(path, weights_bytes(tensors, facts))
+    write_atomic(path, weights_bytes(tensors, facts))
 
 
 def weights_bytes(tensors: Mapping[str, Tensor], facts: Mapping[str, Any]) -> bytes:
@@ -96,10 +100,10 @@ def write_table(path: Path, table: pa.Table) -> None:
     """Write a Parquet file in one go."""
     sink = pa.BufferOutputStream()
     pq.write_table(table, sink, compression="zstd")
-    write_bytes(path, memoryview(sink.getvalue()))
+    write_atomic(path, memoryview(sink.getvalue()))
 
 
 def write_json(path: Path, values: Mapping[str, Any]) -> None:
     """Write JSON for people and programs: indented, keys in the order given, no NaN."""
     text = json.dumps(values, indent=2, ensure_ascii=False, allow_nan=False)
-    write_bytes(path, f"{text}\n".encode())
+    write_atomic(path, f"{text}\n".encode())

@@ -18,6 +18,7 @@ import pyarrow.parquet as pq
 
 from rafce.errors import DatasetError, ImageError, TrainingError, raise_all
 from rafce.images import check_inside, check_name
+from rafce.reading import check_file, read_file
 from rafce.schema import (
     PARTITIONS,
     SCHEMA_KEY,
@@ -178,7 +179,7 @@ def read_manifest(folder: Path) -> dict[str, Any]:
     """`manifest.json`: what the dataset was made from, and how; DatasetError when there is none."""
     path = folder / MANIFEST
     try:
-        return dict(json.loads(path.read_text(encoding="utf-8")))
+        return dict(json.loads(read_file(path).decode("utf-8")))
     except OSError as error:
         raise DatasetError(f"{path}: expected the manifest of a dataset: {error.strerror}") from None
     except (ValueError, TypeError):
@@ -263,6 +264,7 @@ class _Table:
 
 def _open(path: Path) -> Any:
     try:
+        check_file(path)
         return pq.ParquetFile(path)
     except FileNotFoundError:
         raise DatasetError(f"{path}: expected a file of a dataset folder, found none") from None

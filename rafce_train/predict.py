@@ -20,11 +20,12 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from rafce.atomic import write_bytes
 from rafce.errors import ConfigError, ImageError
+from rafce.reading import read_file
 from rafce.schema import Vocabulary, au_column, metadata
 from rafce_train.augment import batch_images
 from rafce_train.cache import BadImage, ByteArray, decode_image
+from rafce_train.checkpoint import write_atomic
 from rafce_train.facts import Facts
 from rafce_train.inference import Probabilities
 from rafce_train.outcome import probability_columns
@@ -106,7 +107,7 @@ def check_table_output(path: Path) -> None:
 
 def write_predictions(table: pa.Table, path: Path) -> None:
     """Write a table as its name says, whole or not at all."""
-    write_bytes(path, WRITERS[path.suffix](table))
+    write_atomic(path, WRITERS[path.suffix](table))
 
 
 def csv_bytes(table: pa.Table) -> bytes:
@@ -135,7 +136,7 @@ def _paths(source: str, stdin: Callable[[], bytes]) -> Iterable[Path]:
     if path.suffix.lower() != LIST_SUFFIX:
         return [path]
     try:
-        return _listed(path.read_bytes())
+        return _listed(read_file(path))
     except OSError as error:
         raise ImageError(f"{path}: expected a list of images: {error.strerror}") from None
 

@@ -12,7 +12,7 @@ from typing import Any, Protocol
 
 from filelock import FileLock, Timeout
 
-from rafce.atomic import making_folder, write_bytes
+from rafce.atomic import making_folder
 from rafce.errors import OutputError, TrainingError
 from rafce_train import checkpoint, loop
 from rafce_train.config import Config, config_from, config_toml, read_config, rho_grid
@@ -231,7 +231,7 @@ def _write_outcome(
     checkpoint.write_table(folder / checkpoint.PREDICTIONS, predictions)
     checkpoint.write_json(folder / checkpoint.METRICS, figures)
     card = model_card(config, figures, read_manifest(material.data.folder))
-    write_bytes(folder / checkpoint.MODEL_CARD, card.encode())
+    checkpoint.write_atomic(folder / checkpoint.MODEL_CARD, card.encode())
 
 
 def _adopt_best(folder: Path, trials: list[Config]) -> dict[str, Any]:
@@ -240,7 +240,7 @@ def _adopt_best(folder: Path, trials: list[Config]) -> dict[str, Any]:
     scores = [best["score"] for best in bests]
     chosen = scores.index(max(scores))
     source = _trial_folder(folder, trials[chosen])
-    write_bytes(folder / checkpoint.STATE, (source / checkpoint.STATE).read_bytes())
+    checkpoint.write_atomic(folder / checkpoint.STATE, (source / checkpoint.STATE).read_bytes())
     shutil.copytree(source / EVENTS, folder / EVENTS, dirs_exist_ok=True)
     table = [
         {
@@ -263,7 +263,7 @@ def _create(folder: Path, config: Config, state: dict[str, Any] | None = None) -
     if folder.exists():
         return
     with making_folder(folder, _check_absent) as new:
-        write_bytes(new / checkpoint.CONFIG, config_toml(config).encode())
+        checkpoint.write_atomic(new / checkpoint.CONFIG, config_toml(config).encode())
         if state is not None:
             checkpoint.save_state(new, state)
 

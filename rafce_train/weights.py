@@ -13,6 +13,7 @@ import torchvision
 from torch import Tensor, nn
 
 from rafce.errors import WeightsError, first_faults, raise_all
+from rafce.reading import open_file
 
 NEEDED = 0.95
 DEEPER = 0.05
@@ -75,7 +76,7 @@ def match(
 def read_weights(path: Path) -> dict[str, Tensor]:
     """The tensors of a safetensors or torch file by name; nothing in it is run, code in it is refused."""
     try:
-        with path.open("rb") as file:
+        with open_file(path) as file:
             head = file.read(9)
     except OSError as error:
         raise WeightsError(f"{path}: expected a file of weights: {error.strerror}") from None

@@ -10,7 +10,6 @@ import numpy.typing as npt
 import pyarrow as pa
 import pytest
 
-from rafce.atomic import write_bytes
 from rafce.dataset import Dataset, read_dataset
 from rafce.parquet import write_parquet
 from rafce.reference import lab_cells, paper_wild_cells
@@ -218,7 +217,7 @@ def make_run(dataset: Dataset, method: str, seed: int) -> Path:
     learns_aus = method != "stl"
     best = {"epoch": 2, "score": 0.3, "thresholds": [0.5] * len(data.aus) if learns_aus else None}
     metrics = run_metrics(config, data, found, best, {"weights": None, "dropped": []})
-    write_bytes(folder / checkpoint.CONFIG, config_toml(config).encode())
+    checkpoint.write_atomic(folder / checkpoint.CONFIG, config_toml(config).encode())
     checkpoint.write_table(
         folder / checkpoint.HISTORY, history_table(history_rows(rng, METHODS[method].terms))
     )
