@@ -1,4 +1,5 @@
 import errno
+import json
 import os
 from typing import Any
 
@@ -7,6 +8,7 @@ import pyarrow.parquet as pq
 import pytest
 import torch
 
+from rafce.atomic import MARK
 from rafce.errors import OutputError, TrainingError, WeightsError
 from rafce_train import checkpoint
 
@@ -59,6 +61,15 @@ def test_a_write_that_fails_leaves_the_old_file_and_nothing_else(tmp_path, monke
         checkpoint.save_state(tmp_path, {"epoch": 2})
     monkeypatch.undo()
     assert checkpoint.load_state(tmp_path) == {"epoch": 1}
+    assert [path.name for path in tmp_path.iterdir()] == ["state.pt"]
+
+
+def test_what_a_killed_run_was_writing_goes_with_the_next_checkpoint(tmp_path):
+    dead = tmp_path / ".state.pt.tmp-0123456789abcdef"
+    dead.mkdir()
+    (dead / "lock").write_text(json.dumps({"mark": MARK, "name": "state.pt"}))
+    (dead / "new.pt").write_bytes(b"half")
+    checkpoint.save_state(tmp_path, {"epoch": 1})
     assert [path.name for path in tmp_path.iterdir()] == ["state.pt"]
 
 
