@@ -72,14 +72,14 @@ def test_reports_of_a_killed_analysis_block_neither_the_next_one_nor_an_import(p
 
 SLOW = """
 import time
-import rafce.build
-write = rafce.build.write_parquet
+import rafce.build as building
+write = building.write_parquet
 def wait(*arguments):
     print("ready", flush=True)
     time.sleep(4)
-    rafce.build.write_parquet = write
+    building.write_parquet = write
     write(*arguments)
-rafce.build.write_parquet = wait
+building.write_parquet = wait
 """
 
 

@@ -36,7 +36,7 @@ REAL_SIZE = 4601
 )
 @click.option(
     "--landmarks",
-    type=click.IntRange(min=1),
+    type=click.IntRange(min=1, max=10**7),
     metavar="N",
     help="Instead of a release: N unlabelled faces and landmarks.csv, to pre-train a backbone on.",
 )

@@ -64,7 +64,7 @@ def _with_default(name: str, text: str) -> str:
 )
 @click.option(
     "--seeds",
-    type=click.IntRange(min=1),
+    type=click.IntRange(min=1, max=1000),
     metavar="N",
     help=_with_default("seeds", "Train everything N times, with seeds 0 … N-1."),
 )

@@ -27,7 +27,7 @@ SOME_UNREADABLE = 3
 )
 @click.option(
     "--batch-size",
-    type=click.IntRange(min=1),
+    type=click.IntRange(min=1, max=100_000),
     default=64,
     show_default=True,
     help="Images looked at at once.",
