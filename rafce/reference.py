@@ -26,7 +26,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from rafce.errors import LabelError, raise_all
-from rafce.formats.lines import decoded_lines
+from rafce.formats.lines import BLANKS, decoded_lines
 from rafce.taxonomy import COMPOUND_EMOTIONS, FACS_NAMES
 
 if TYPE_CHECKING:
@@ -133,7 +133,7 @@ def _csv_rows(lines: Sequence[str], where: str) -> list[tuple[int, list[str]]]:
     """The fields of every row without the blanks around them, each row with the number of its (last) line."""
     reader = csv.reader(lines, strict=True)
     try:
-        return [(reader.line_num, [field.strip() for field in fields]) for fields in reader]
+        return [(reader.line_num, [field.strip(BLANKS) for field in fields]) for fields in reader]
     except csv.Error as error:
         raise LabelError(f"{where}:{reader.line_num}: expected comma-separated values: {error}") from None
 

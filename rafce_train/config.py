@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, NamedTuple, get_type_hints
 
 from rafce.errors import ConfigError, raise_all
+from rafce.reading import read_file
 
 OPTION = "option"
 ABSURD = 1e6
@@ -221,7 +222,7 @@ def config_from(values: Mapping[str, Any], where: object = "options") -> Config:
 def read_config(path: Path) -> dict[str, Any]:
     """The options that a TOML file sets; ConfigError for a wrong name or type, or no TOML."""
     try:
-        values = tomllib.loads(path.read_text(encoding="utf-8"))
+        values = tomllib.loads(read_file(path).decode("utf-8"))
     except OSError as error:
         raise ConfigError(f"{path}: expected a TOML file of options: {error.strerror}") from None
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:

@@ -17,7 +17,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from rafce.errors import DatasetError, ImageError, TrainingError, raise_all
+from rafce.images import check_inside, check_name
 from rafce.licences import UNRECORDED, licence_note
+from rafce.reading import check_file, read_file
 from rafce.schema import (
     PARTITIONS,
     SCHEMA_KEY,
@@ -159,6 +161,8 @@ def find_images(data: TrainingData, images: Path | None = None) -> list[Path]:
         )
     if not root.is_dir():
         raise ImageError(f"{root}: expected a folder of images, found none; --images DIR names another")
+    for name in data.names:
+        check_name(root, name)
     best, most = list[str](), 0
     for form in dict.fromkeys((suffix, *SUFFIXES)):
         files = [_file_name(name, form) for name in data.names]
@@ -171,6 +175,7 @@ def find_images(data: TrainingData, images: Path | None = None) -> list[Path]:
         raise ImageError(
             f"{root}: expected images such as {example} or {aligned}, found none of {len(data.names)}"
         )
+    check_inside(root, best)
     return [root / file for file in best]
 
 
@@ -178,7 +183,7 @@ def read_manifest(folder: Path) -> dict[str, Any]:
     """`manifest.json`: what the dataset was made from, and how; DatasetError when there is none."""
     path = folder / MANIFEST
     try:
-        return dict(json.loads(path.read_text(encoding="utf-8")))
+        return dict(json.loads(read_file(path).decode("utf-8")))
     except OSError as error:
         raise DatasetError(f"{path}: expected the manifest of a dataset: {error.strerror}") from None
     except (ValueError, TypeError):
@@ -262,6 +267,7 @@ class _Table:
 
 def _open(path: Path) -> Any:
     try:
+        check_file(path)
         return pq.ParquetFile(path)
     except FileNotFoundError:
         raise DatasetError(f"{path}: expected a file of a dataset folder, found none") from None

@@ -4,6 +4,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from rafce.foreign_text import code, markdown
 from rafce.intervals import FEW_GROUPS, FEW_IMAGES
 from rafce.licences import licence_note
 from rafce_train.config import Config, config_toml
@@ -70,7 +71,7 @@ def _data(metrics: Json, manifest: Json) -> list[str]:
     ]
     inputs = manifest.get("inputs", {})
     rows = [
-        (name, f"`{given['file']}`", f"{given['lines']:,}", f"`{given['sha256']}`")
+        (markdown(name), code(given["file"]), f"{given['lines']:,}", code(given["sha256"]))
         for name, given in inputs.items()
     ]
     return [*lines, _table(("made from", "file", "lines", "SHA-256"), rows)] if rows else lines
@@ -79,7 +80,11 @@ def _data(metrics: Json, manifest: Json) -> list[str]:
 def _method(config: Config, metrics: Json) -> list[str]:
     method = find_method(config.method, config.with_alignment)
     losses = ", ".join(LOSSES[term] for term in method.terms)
-    start = f"{Path(config.weights).name} ({metrics['weights']})" if metrics["weights"] else "random numbers"
+    start = (
+        f"{markdown(Path(config.weights).name)} ({metrics['weights']})"
+        if metrics["weights"]
+        else "random numbers"
+    )
     lines = [
         f"`{config.method}`. Losses: {losses}; their weights: {method.weights_are}. The backbone started from {start}."
     ]
@@ -104,7 +109,7 @@ def _figures(metrics: Json) -> list[str]:
         rows.append(
             (f"mean average precision over {aus['n_aus']} AUs", *_rate(aus["mean_average_precision"]), "–")
         )
-    heading = ("figure", "%", "95 % interval", f"always {majority['emotion']}, %")
+    heading = ("figure", "%", "95 % interval", f"always {markdown(majority['emotion'])}, %")
     return [
         f"{test['n']:,} images{_in_groups(test['groups'])}, looked at once, after training. Intervals: "
         f"{_intervals(test['intervals'])}.",
@@ -117,7 +122,7 @@ def _emotions(metrics: Json, manifest: Json) -> list[str]:
     counts = manifest.get("counts", {}).get("partitions", {})
     rows = [
         (
-            row["emotion"],
+            markdown(row["emotion"]),
             str(counts.get(row["emotion"], {}).get("train", "–")),
             f"{row['support']}{_in_groups(row['groups'])}",
             *_rate(row["recall"]),
@@ -170,8 +175,10 @@ def _limits(config: Config, metrics: Json) -> list[str]:
 
 
 def _small_emotions(rows: Sequence[Json]) -> Iterable[str]:
-    few = [f"{row['emotion']} ({row['support']})" for row in rows if 0 < row["support"] < FEW_IMAGES]
-    none = [row["emotion"] for row in rows if not row["support"]]
+    few = [
+        f"{markdown(row['emotion'])} ({row['support']})" for row in rows if 0 < row["support"] < FEW_IMAGES
+    ]
+    none = [markdown(row["emotion"]) for row in rows if not row["support"]]
     if few:
         yield f"Fewer than {FEW_IMAGES} test images, so that recall tells little: {', '.join(few)}."
     if none:

@@ -21,6 +21,7 @@ from PIL import Image
 from torch import Tensor
 
 from rafce.errors import ConfigError, ImageError
+from rafce.reading import read_file
 from rafce.schema import Vocabulary, au_column, metadata
 from rafce_train.augment import batch_images
 from rafce_train.cache import BadImage, ByteArray, decode_image
@@ -135,7 +136,7 @@ def _paths(source: str, stdin: Callable[[], bytes]) -> Iterable[Path]:
     if path.suffix.lower() != LIST_SUFFIX:
         return [path]
     try:
-        return _listed(path.read_bytes())
+        return _listed(read_file(path))
     except OSError as error:
         raise ImageError(f"{path}: expected a list of images: {error.strerror}") from None
 

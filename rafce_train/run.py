@@ -1,5 +1,6 @@
 """A run folder from start to finish, through signals and crashes: the edge where training meets files."""
 
+import os
 import shutil
 import signal
 from collections.abc import Callable, Iterator
@@ -11,6 +12,7 @@ from typing import Any, Protocol
 
 from filelock import FileLock, Timeout
 
+from rafce.atomic import making_folder
 from rafce.errors import OutputError, TrainingError
 from rafce_train import checkpoint, loop
 from rafce_train.config import Config, config_from, config_toml, read_config, rho_grid
@@ -74,8 +76,8 @@ def start(config: Config, folder: Path, screen: Screen, ranks: Ranks = ALONE) ->
     wrong with options, dataset, images or weights, before anything is written; OutputError when the folder exists or
     cannot be written; Stopped when a signal arrives at any rank.
     """
-    if ranks.from_first(folder.exists):
-        raise OutputError(f"{folder}: expected no such folder yet, found one; --resume goes on with a run")
+    if ranks.from_first(lambda: os.path.lexists(folder)):
+        raise _is_there(folder)
     data = read_data(Path(config.dataset))
     make_net(config, data)  # a wrong backbone or weights file shows before minutes of decoding
     for text in random_start(config):
@@ -272,18 +274,19 @@ def _create(folder: Path, config: Config, state: dict[str, Any] | None = None) -
     """Make a run folder at once: it has all it needs to go on with, or is not there."""
     if folder.exists():
         return
-    partial = folder.with_name(f".{folder.name}.partial")
-    try:
-        shutil.rmtree(partial, ignore_errors=True)
-        partial.mkdir(parents=True)
-        checkpoint.write_atomic(partial / checkpoint.CONFIG, config_toml(config).encode())
+    with making_folder(folder, _check_absent) as new:
+        checkpoint.write_atomic(new / checkpoint.CONFIG, config_toml(config).encode())
         if state is not None:
-            checkpoint.save_state(partial, state)
-        partial.rename(folder)
-    except OSError as error:
-        raise OutputError(f"{folder}: the run folder could not be made: {error.strerror}") from None
-    finally:
-        shutil.rmtree(partial, ignore_errors=True)
+            checkpoint.save_state(new, state)
+
+
+def _check_absent(folder: Path) -> None:
+    if os.path.lexists(folder):
+        raise _is_there(folder)
+
+
+def _is_there(folder: Path) -> OutputError:
+    return OutputError(f"{folder}: expected no such folder yet, found one; --resume goes on with a run")
 
 
 def _way_on(folder: Path) -> str:

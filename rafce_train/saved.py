@@ -11,6 +11,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
+from rafce.atomic import check_file_place
 from rafce.errors import ConfigError, OutputError, WeightsError
 from rafce_train import inference
 from rafce_train.checkpoint import (
@@ -94,9 +95,10 @@ def need_export_extra(task: str, *packages: str) -> None:
 
 
 def check_output(path: Path) -> None:
-    """OutputError where a file cannot be put, before work is spent on it: no folder, or a run's own file."""
+    """OutputError where a file cannot be put, before work is spent on it: no folder, a link, or a run's own file."""
     if not path.parent.is_dir():
         raise OutputError(f"{path}: expected a folder to write to, found no {path.parent}")
+    check_file_place(path)
     if (path.parent / CONFIG).is_file() and path.name in OWN_FILES:
         raise OutputError(f"{path}: expected another name: it is the run's own file")
 

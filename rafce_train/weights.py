@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from torch.nn.functional import interpolate
 
 from rafce.errors import WeightsError, first_faults, raise_all
+from rafce.reading import open_file
 from rafce_train.model import load_tensors
 
 NEEDED = 0.95
@@ -87,7 +88,7 @@ def match(
 def read_weights(path: Path) -> dict[str, Tensor]:
     """The tensors of a safetensors or torch file by name; nothing in it is run, code in it is refused."""
     try:
-        with path.open("rb") as file:
+        with open_file(path) as file:
             head = file.read(9)
     except OSError as error:
         raise WeightsError(f"{path}: expected a file of weights: {error.strerror}") from None

@@ -3,10 +3,10 @@
 from collections.abc import Mapping
 from pathlib import Path
 
-from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from rafce_cli.console import Console
 from rafce_reports.analysis import Analysis
 from rafce_reports.dataset_page import n_observed, n_unsure
 from rafce_reports.dataset_report import PAGE

@@ -4,10 +4,10 @@ from pathlib import Path
 from typing import Any
 
 from rich.box import SIMPLE_HEAD
-from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from rafce_cli.console import Console
 from rafce_reports.explain_report import figure_name
 from rafce_reports.numbers import between, percent
 
