@@ -19,10 +19,13 @@ class Faults:
     def __init__(self) -> None:
         self.first: list[str] = []
         self.n = 0
+        self._hints: dict[str, None] = {}
 
-    def add(self, text: str) -> None:
-        """One more fault."""
+    def add(self, text: str, hint: str = "") -> None:
+        """One more fault, and what its reason may be: a hint that many share is given once."""
         self.n += 1
+        if hint:
+            self._hints[hint] = None
         if len(self.first) < MAX_FAULTS:
             self.first.append(text)
 
@@ -33,29 +36,43 @@ class Faults:
         self.n += found.n
 
     def raise_all(self, hint: str = "") -> None:
-        """LabelError with the first faults, a line each, how many there are beyond them, and the hint."""
+        """LabelError with the first faults, a line each, how many there are beyond them, and the hints."""
         if self.n:
             more = [f"… and {self.n - len(self.first)} more"] if self.n > len(self.first) else []
-            raise LabelError("\n".join([*self.first, *more, *([hint] if hint else [])]))
+            raise LabelError("\n".join([*self.first, *more, *self._hints, *([hint] if hint else [])]))
 
 
 class BlockFaults:
-    """The faults of one block, each with its row."""
+    """The faults of one block, each with its row; what is wrong in a cell is noted once."""
 
     def __init__(self, block: Block) -> None:
         self.block = block
         self.numbered: list[tuple[int, str]] = []
         self.n = 0
+        self._wrong: dict[int, tuple[pa.Array, BoolArray]] = {}
 
     def check(self, wrong: BoolArray | pa.Array, expected: str, found: pa.Array) -> None:
         """Note the rows that are wrong: what was expected, and what stands in `found`."""
-        self.note(wrong, lambda row: f"expected {expected}, found {_shown(found[row])}")
+        wrong_N = np.asarray(wrong, bool)
+        if not wrong_N.any():
+            return
+        _, before_N = self._wrong.get(id(found), (found, np.zeros(len(wrong_N), bool)))
+        self._wrong[id(found)] = (found, before_N | wrong_N)
+        cells = self.block.as_written.get(id(found), found)
+        self.note(wrong_N & ~before_N, lambda row: f"expected {expected}, found {_shown(cells[row])}")
 
     def note(self, wrong: BoolArray | pa.Array, describe: Callable[[int], str]) -> None:
         """Note the rows that are wrong, each described."""
         rows = np.flatnonzero(wrong).tolist()
         self.n += len(rows)
         self.numbered += [(row, f"{self.block.place(row)}: {describe(row)}") for row in rows[:MAX_FAULTS]]
+
+    def wrong_rows(self) -> BoolArray:
+        """The rows with a cell that was found wrong."""
+        wrong_N = np.zeros(self.block.n_rows, bool)
+        for _, of_column_N in self._wrong.values():
+            wrong_N |= of_column_N
+        return wrong_N
 
 
 def _shown(cell: pa.Scalar) -> str:

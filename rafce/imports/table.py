@@ -18,13 +18,20 @@ def find_au_columns(columns: Sequence[str], options: ImportOptions) -> list[AuCo
         named = {name: int(match[1]) for name in columns if (match := AU_COLUMN.fullmatch(name))}
     else:
         named = dict(_named(text.strip()) for text in options.au_columns.split(","))
-    absent = [name for name in named if name not in columns]
+        named = {called: au for name, au in named.items() for called in _called(name, columns)}
+    there = set(columns)
+    absent = [name for name in named if name not in there]
     if absent:
         raise ConfigError(
             f"--au-columns: expected columns of the table, found none called {', '.join(absent)}"
         )
     most = 1 if options.au_threshold is None else MOST
     return [AuColumn(au, name, most, options.au_threshold) for name, au in named.items()]
+
+
+def _called(name: str, columns: Sequence[str]) -> list[str]:
+    """The columns of this name, capital or small; the name itself where there is none."""
+    return [column for column in columns if column.casefold() == name.casefold()] or [name]
 
 
 def _named(text: str) -> tuple[str, int]:
