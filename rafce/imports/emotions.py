@@ -33,6 +33,7 @@ class Emotions:
         told: Mapping[str, Any],
     ):
         self.path, self.keys, self.told = table.path, tuple(keys), told
+        self.has_decimal_comma = False
         text, frame_M = _joined(self.keys, columns)
         self.is_used_M = np.zeros(len(frame_M), bool)
         self._texts = text.unique()
@@ -75,10 +76,12 @@ def read_emotions(table: TableFile, keys: Sequence[str], told: Mapping[str, str]
     faults, places, ragged = Faults(), Places(), list[Ragged]()
     pieces: list[dict[str, Any]] = []
     told_pieces: list[dict[str, Any]] = []
+    has_decimal_comma = False
     names, frames = list(dict.fromkeys([*keys, *told.values()])), [key for key in keys if key == FRAME]
     for block in read_blocks(table, names, ragged, numbers=frames, whole=frames):
         found = BlockFaults(block)
         pieces.append({name: key_column(name, block.columns[name], found, naming) for name in keys})
+        has_decimal_comma |= bool(block.as_written)
         told_pieces.append(_told(block, told, found, naming))
         places.add(block)
         faults.add_block(found)
@@ -92,6 +95,7 @@ def read_emotions(table: TableFile, keys: Sequence[str], told: Mapping[str, str]
         role: _concatenated([piece.pop(role) for piece in told_pieces]).dictionary_encode() for role in told
     }
     emotions = Emotions(table, keys, whole, encoded)
+    emotions.has_decimal_comma = has_decimal_comma
     for row, earlier in emotions.repeats():
         shown = described(whole, row)
         faults.add(f"{places(row)}: expected each key once, found {shown} again ({places(earlier)})")
@@ -120,6 +124,8 @@ def _told(block: Block, told: Mapping[str, str], found: BlockFaults, naming: Nam
         text = emotion_names(column) if role == "emotion" else texts(column)
         found.check(text.is_null(), f"a value in column {name}", column)
         columns[role] = naming.images(text) if role == "image" else text
+        if role == "image":
+            found.check(pc.invert(naming.fits(columns[role])), naming.expected, column)
     return columns
 
 

@@ -93,6 +93,8 @@ def make_plan(options: ImportOptions) -> Plan:
     naming = replace(Naming.of(options), by_stem=layouts[0].keys.get(IMAGE) == FILE_STEM)
     told = {} if file is None else _told(file, options)
     emotions = None if file is None else read_emotions(file, list(layouts[0].keys), told, naming)
+    if file is not None and emotions is not None and emotions.has_decimal_comma:
+        prints["emotions"]["dialect"] = file.dialect.in_words(has_decimal_comma=True)
     aus = sorted({meaning.au for layout in layouts for meaning in layout.aus})
     roles = frozenset(layouts[0].roles) | frozenset(told)
     return Plan(layouts, tuple(aus), emotions, roles, prints, naming)
