@@ -37,6 +37,7 @@ BLOCK_BYTES = 1 << 22  # long enough that joining a block costs little beside re
 BLOCK_ROWS = 1 << 16
 MOST_LINE_BYTES = 1 << 22
 SAMPLE_ROWS = 20
+MOST_RAGGED = 10_000
 LONG_LINE = (
     f"expected lines of at most {MOST_LINE_BYTES >> 20} MB, found a longer one (is a quote left open?)"
 )
@@ -124,7 +125,9 @@ def find_files(inputs: Sequence[Path], leave_out: Sequence[Path | None] = ()) ->
 
 
 def _tables_in(folder: Path) -> list[Path]:
-    return sorted(path for path in folder.iterdir() if path.suffix.lower() in IN_FOLDERS and path.is_file())
+    return sorted(
+        path for path in folder.iterdir() if path.suffix.lower() in IN_FOLDERS and not path.is_dir()
+    )
 
 
 def count_texts(inputs: Sequence[Path]) -> int:
@@ -378,13 +381,28 @@ def _csv_blocks(table: TableFile, names: Sequence[str], ragged: list[Ragged]) ->
 
     def note(row: Any) -> str:
         ragged.append(_ragged(table, row, is_shown=len(ragged) < MAX_FAULTS))
-        return "skip"
+        if len(ragged) < MOST_RAGGED:
+            return "skip"
+        ragged[-1] = ragged[-1]._replace(
+            hint=f"({table.path} was read no further than {MOST_RAGGED:,} such lines)"
+        )
+        return "error"
 
-    with pa.OSFile(str(table.path)) as file:
+    with pa.OSFile(str(table.path)) as file, _stopping(ragged):
         for batch in _csv_reader(file, table, names, note):
             columns = dict(zip(names, batch.columns, strict=True))
             yield Block(columns, len(batch), replace(place, first=first), file.tell())
             first += len(batch)
+
+
+@contextmanager
+def _stopping(ragged: list[Ragged]) -> Iterator[None]:
+    """End a table quietly in which so many lines are wrong that reading on would only take long."""
+    try:
+        yield
+    except pa.ArrowInvalid:
+        if len(ragged) < MOST_RAGGED:
+            raise
 
 
 def _ragged(table: TableFile, row: Any, is_shown: bool) -> Ragged:

@@ -89,6 +89,11 @@ def is_picture(name: pa.Array) -> pa.Array:
     return pc.match_substring_regex(name, PICTURE)
 
 
+def has_folders(path: pa.Array) -> bool:
+    """Whether any path is more than a name."""
+    return bool(pc.any(pc.match_substring_regex(path, r"[/\\]")).as_py())
+
+
 def frame_images(video: pa.Array, frame: pa.Array) -> pa.Array:
     """<video>_<frame, six digits>.jpg of each row."""
     number = pc.utf8_lpad(frame.cast(pa.string()), FRAME_DIGITS, "0")

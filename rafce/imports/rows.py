@@ -12,7 +12,7 @@ from rafce.errors import LabelError
 from rafce.imports.emotions import described, key_column
 from rafce.imports.faults import BlockFaults, Faults
 from rafce.imports.files import Block, Places
-from rafce.imports.naming import Naming, frame_images, is_picture, with_suffix
+from rafce.imports.naming import Naming, frame_images, has_folders, is_picture, with_suffix
 from rafce.imports.options import ImportOptions
 from rafce.imports.plan import EMOTION, FILE_STEM, GROUP, PARTITION, Layout, Plan
 from rafce.imports.repeats import HASH, hash_names
@@ -147,7 +147,9 @@ class Reader:
         video = _stems(piece.block, piece.layout, self.plan.naming)
         if piece.layout.video is not None:
             cells = piece.block.columns[piece.layout.video]
-            piece.found.check(texts(cells).is_null(), "a value for the video", cells)
+            path = texts(cells)
+            self.cut_folders |= not self.options.keep_folders and has_folders(path)
+            piece.found.check(path.is_null(), "a value for the video", cells)
             wrong = pc.invert(self.plan.naming.fits(video))
             piece.found.check(wrong, "the path of a video below a folder", cells)
         return video

@@ -18,7 +18,10 @@ def find_au_columns(columns: Sequence[str], options: ImportOptions) -> list[AuCo
         named = {name: int(match[1]) for name in columns if (match := AU_COLUMN.fullmatch(name))}
     else:
         named = dict(_named(text.strip()) for text in options.au_columns.split(","))
-        named = {called: au for name, au in named.items() for called in _called(name, columns)}
+        folded: dict[str, list[str]] = {}
+        for column in columns:
+            folded.setdefault(column.casefold(), []).append(column)
+        named = {column: au for name, au in named.items() for column in folded.get(name.casefold(), [name])}
     there = set(columns)
     absent = [name for name in named if name not in there]
     if absent:
@@ -27,11 +30,6 @@ def find_au_columns(columns: Sequence[str], options: ImportOptions) -> list[AuCo
         )
     most = 1 if options.au_threshold is None else MOST
     return [AuColumn(au, name, most, options.au_threshold) for name, au in named.items()]
-
-
-def _called(name: str, columns: Sequence[str]) -> list[str]:
-    """The columns of this name, capital or small; the name itself where there is none."""
-    return [column for column in columns if column.casefold() == name.casefold()] or [name]
 
 
 def _named(text: str) -> tuple[str, int]:
