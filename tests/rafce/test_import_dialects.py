@@ -116,6 +116,8 @@ def test_a_folder_has_tables_of_several_dialects_and_its_texts_are_counted(tmp_p
         ("a,b;c", ["1,2", "3,4"], ","),
         ("a,b;c", ["1;2", "3;4"], ";"),
         ("a;b,c\td", ["1\t2"], "\t"),
+        ("a,b;c", ["1,2", "3,4;5"], ","),
+        ("a,b;c", ["1;2", "odd"], ";"),
     ],
 )
 def test_the_header_says_what_separates_columns_or_else_the_rows(header, lines, expected):
