@@ -8,15 +8,19 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from rafce.imports.emotion_rules import MISSES, WRONG, EmotionRules, Judged
 from rafce.imports.faults import BlockFaults, Faults
 from rafce.imports.files import Places, Ragged, TableFile, read_blocks
-from rafce.imports.values import emotion_names, image_names, texts, whole_numbers
+from rafce.imports.spellings import whole_numbers_alike
+from rafce.imports.values import image_names, texts, whole_numbers
 
 # N rows of a block, M rows of the emotions file
 IntArray = npt.NDArray[np.int64]
 
+EMOTION = "emotion"
 KEYS = ("image", "input", "frame", "video", "subject")
 SEPARATOR = "\x1f"  # stands in no name
+UNLABELLED = "(--unlabelled drop leaves out rows without an emotion)"
 
 
 class Emotions:
@@ -64,11 +68,16 @@ class Emotions:
 
 
 def read_emotions(
-    table: TableFile, keys: Sequence[str], told: Mapping[str, str], keep_folders: bool = False
+    table: TableFile,
+    keys: Sequence[str],
+    told: Mapping[str, str],
+    rules: EmotionRules,
+    keep_folders: bool = False,
+    drop_unlabelled: bool = False,
 ) -> Emotions:
     """Read an emotions file; `told` says under which name each of its columns goes on.
 
-    With `keep_folders` images are told apart by their folders too.
+    With `keep_folders` images are told apart by their folders too; with `drop_unlabelled` a row may lack its emotion.
 
     LabelError: empty cells, a frame that is no number, lines that do not fit the header, a key twice.
     """
@@ -77,7 +86,16 @@ def read_emotions(
     names = list(dict.fromkeys([*keys, *told.values()]))
     for block in read_blocks(table, names, ragged):
         found = BlockFaults(block)
-        columns = {name: key_column(name, block.columns[name], found, keep_folders) for name in names}
+        columns = {
+            name: key_column(name, block.columns[name], found, keep_folders)
+            for name in names
+            if name != EMOTION
+        }
+        columns[EMOTION] = texts(block.columns[EMOTION])
+        judged = rules.judge(columns[EMOTION])
+        check_emotions(
+            columns[EMOTION], judged, f"a value in column {EMOTION}", found, rules, drop_unlabelled
+        )
         pieces.append(columns)
         places.add(block)
         faults.add_block(found)
@@ -95,14 +113,31 @@ def read_emotions(
 
 
 def key_column(name: str, column: pa.Array, found: BlockFaults, keep_folders: bool) -> Any:
-    """A key as it is compared: frames as numbers, the rest as text, images as `image_names` says."""
+    """A key as it is compared: frames by number, 01 and 1.0 as 1 elsewhere, images as `image_names` says."""
     if name == "frame":
         frame_N, wrong_N = whole_numbers(column)
         found.check(wrong_N, "the number of a frame", column)
         return frame_N
-    text = emotion_names(column) if name == "emotion" else texts(column)
+    text = texts(column)
     found.check(text.is_null(), f"a value in column {name}", column)
-    return image_names(text, keep_folders) if name == "image" else text
+    return image_names(text, keep_folders) if name == "image" else whole_numbers_alike(text)
+
+
+def check_emotions(
+    text: pa.Array,
+    judged: Judged,
+    expected: str,
+    found: BlockFaults,
+    rules: EmotionRules,
+    may_miss: bool = False,
+) -> None:
+    """Note the rows whose emotion cannot be used, and those that have none unless they may."""
+    if not may_miss:
+        found.check(judged.are(MISSES), expected, text, UNLABELLED)
+    found.note(
+        judged.are(WRONG),
+        lambda row: f"expected {rules.expected(text[row].as_py())}, found {text[row].as_py()!r}",
+    )
 
 
 def described(keys: Mapping[str, Any], row: int) -> str:

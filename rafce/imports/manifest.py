@@ -9,7 +9,8 @@ import rafce
 from rafce.dataset import MANIFEST_SCHEMA
 from rafce.grouped import GroupTally
 from rafce.images import ImageFolder
-from rafce.imports.options import ImportOptions
+from rafce.imports.notes import import_notes
+from rafce.imports.options import DEFAULT_SPLIT, ImportOptions
 from rafce.imports.plan import Plan
 from rafce.imports.rows import Reader
 from rafce.schema import PARTITIONS, Vocabulary, au_column
@@ -29,19 +30,32 @@ class Imported(NamedTuple):
     groups: GroupTally | None
     images: ImageFolder | None
     missing: Sequence[str]
+    n_carved: int
 
 
 def manifest_of(imported: Imported, options: ImportOptions) -> Json:
     """Inputs, options and the counts at every step: no clock time, no output path."""
     is_split = "partition" not in imported.plan.roles
-    names = ("emotion_column", "image_column", "au_columns", "au_threshold", "min_confidence", "group_column")
+    names = (
+        *(
+            "emotion_column",
+            "emotion_names",
+            "unknown_emotion",
+            "drop_emotions",
+            "unlabelled",
+            "image_column",
+        ),
+        *("au_columns", "au_threshold", "au_range", "unknown", "min_confidence", "group_column"),
+        *("partition_column", "partition_values"),
+    )
+    split = (options.split or DEFAULT_SPLIT) if is_split else None
     return {
         "schema": MANIFEST_SCHEMA,
         "inputs": imported.inputs,
         "options": {
             **{name: getattr(options, name) for name in names},
-            "split": options.split if is_split else None,
-            "seed": options.seed if is_split else None,
+            "split": split,
+            "seed": options.seed if is_split or imported.n_carved else None,
             "keep_folders": options.keep_folders,
             "allow_missing_images": options.allow_missing_images,
         },
@@ -51,6 +65,7 @@ def manifest_of(imported: Imported, options: ImportOptions) -> Json:
             "missing": list(imported.missing),
         },
         "counts": _counts(imported),
+        "notes": import_notes(imported.plan, imported.reader, imported.tally, imported.n_carved, options),
         "official": None,
         "versions": {name: version(name) for name in ("numpy", "pyarrow", "scipy")}
         | {"rafce": rafce.__version__},
@@ -78,6 +93,11 @@ def _counts(imported: Imported) -> Json:
         "input_lines": {role: entry["lines"] for role, entry in imported.inputs.items() if role != "lab"},
         "kept": n_rows,
         "discarded": {},
+        "left_out": {
+            "unlabelled": reader.left_out.unlabelled.total(),
+            "dropped_emotions": reader.left_out.dropped.total(),
+        },
+        "carved_validation": imported.n_carved,
         "failed_frames": reader.n_failed,
         "low_confidence": reader.n_unsure,
         "without_aus": reader.n_blank,

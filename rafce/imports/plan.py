@@ -5,10 +5,13 @@ from typing import Any, NamedTuple
 
 from rafce.errors import LabelError, raise_all
 from rafce.imports import fex, libreface, openface, table
-from rafce.imports.emotions import KEYS, Emotions, read_emotions
+from rafce.imports.emotion_rules import EmotionRules, affectnet_note, emotion_rules
+from rafce.imports.emotions import EMOTION, KEYS, Emotions, read_emotions
 from rafce.imports.files import TableFile, find_files, fingerprint, open_table
 from rafce.imports.options import ImportOptions
+from rafce.imports.partitions import PARTITION, check_partition_columns, own_partition
 from rafce.imports.source import AuColumn, Source, au_columns, listed
+from rafce.imports.unknown_codes import UnknownCodes, unknown_codes
 
 SOURCES: Mapping[str, Source] = {
     "openface": openface.SOURCE,
@@ -16,7 +19,7 @@ SOURCES: Mapping[str, Source] = {
     "libreface": libreface.SOURCE,
     "table": table.SOURCE,
 }
-EMOTION, GROUP, PARTITION, VIDEO = "emotion", "group", "partition", "video"
+GROUP, VIDEO = "group", "video"
 FILE_STEM = ""  # in place of a column: the name of the file without its suffix
 
 
@@ -42,7 +45,7 @@ class Plan(NamedTuple):
     """Tables to read, the AUs that any of them codes, and the emotions file if there is one.
 
     `roles` is what is known of each row, from its table or the emotions file; `prints` has the fingerprint of each file
-    beside the tables.
+    beside the tables; `rules` say what counts as an emotion, `unknown` which codes as no AU; `notes` are to be said.
     """
 
     layouts: tuple[Layout, ...]
@@ -50,12 +53,18 @@ class Plan(NamedTuple):
     emotions: Emotions | None
     roles: frozenset[str]
     prints: Mapping[str, dict[str, Any]]
+    rules: EmotionRules
+    unknown: UnknownCodes
+    notes: tuple[str, ...]
 
 
 def make_plan(options: ImportOptions) -> Plan:
     """Find and open all files, and read the emotions file; RafceError: files or columns that are missing or unfit."""
     paths = find_files(options.inputs, leave_out=(options.emotions, options.lab))
     tables = [open_table(path) for path in paths]
+    columns = [table.columns for table in tables]
+    rules = emotion_rules(options, columns)
+    unknown = unknown_codes(SOURCES[options.source].unknown, options.unknown)
     beside = {"emotions": options.emotions, "lab": options.lab}
     prints = {role: fingerprint(path) for role, path in beside.items() if path is not None}
     file = None if options.emotions is None else open_table(options.emotions)
@@ -64,12 +73,20 @@ def make_plan(options: ImportOptions) -> Plan:
     _check_meanings(layouts)
     if file is not None:
         _check_keys(layouts, file)
+    notes = (check_partition_columns(tables, file, options), affectnet_note(columns, options))
     told = {} if file is None else _told(file, options)
-    emotions = (
-        None if file is None else read_emotions(file, list(layouts[0].keys), told, options.keep_folders)
-    )
+    emotions = None if file is None else _emotions(file, layouts[0], told, rules, options)
     aus = sorted({meaning.au for layout in layouts for meaning in layout.aus})
-    return Plan(layouts, tuple(aus), emotions, frozenset(layouts[0].roles) | frozenset(told), prints)
+    roles = frozenset(layouts[0].roles) | frozenset(told)
+    said = tuple(note for note in notes if note)
+    return Plan(layouts, tuple(aus), emotions, roles, prints, rules, unknown, said)
+
+
+def _emotions(
+    file: TableFile, layout: Layout, told: Mapping[str, str], rules: EmotionRules, options: ImportOptions
+) -> Emotions:
+    keep_folders, drops = options.keep_folders, options.drops_unlabelled
+    return read_emotions(file, list(layout.keys), told, rules, keep_folders, drops)
 
 
 def _layout(found: TableFile, options: ImportOptions, emotions: TableFile | None) -> Layout:
@@ -79,9 +96,9 @@ def _layout(found: TableFile, options: ImportOptions, emotions: TableFile | None
         "image": image,
         "frame": source.frame,
         "success": source.success,
-        PARTITION: PARTITION,
+        PARTITION: own_partition(names, options),
     }
-    roles = {role: name for role, name in wanted.items() if name in names}
+    roles = {role: name for role, name in wanted.items() if name is not None and name in names}
     keys = {} if emotions is None else _keys(found, roles, emotions)
     roles |= _asked_for(found, options, emotions)
     return Layout(found, tuple(au_columns(source, names, options, found.path)), roles, keys)
@@ -150,7 +167,12 @@ def _told(emotions: TableFile, options: ImportOptions) -> dict[str, str]:
     """The columns of the emotions file that say something of a row, by their role."""
     if EMOTION not in emotions.columns:
         raise LabelError(f"{emotions.path}: expected a column {EMOTION}, found {listed(emotions.columns)}")
-    wanted = {EMOTION: EMOTION, "image": "image", PARTITION: PARTITION, GROUP: options.group_column}
+    wanted = {
+        EMOTION: EMOTION,
+        "image": "image",
+        PARTITION: own_partition(emotions.columns, options),
+        GROUP: options.group_column,
+    }
     return {role: name for role, name in wanted.items() if name is not None and name in emotions.columns}
 
 

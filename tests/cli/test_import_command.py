@@ -93,7 +93,10 @@ def test_a_fault_is_one_message_with_exit_code_2_and_nothing_is_written(tmp_path
     (tmp_path / "t.csv").write_text("image,emotion,AU01\na.jpg,glad,2\n")
     result = run("import", "table", tmp_path / "t.csv", "--out", tmp_path / "data")
     assert result.exit_code == 2
-    assert result.stderr == f"error: {tmp_path}/t.csv:2: expected 0 or 1 in column AU01, found '2'\n"
+    assert result.stderr == (
+        f"error: {tmp_path}/t.csv:2: expected 0 or 1 in column AU01, found '2'\n"
+        "(--unknown 9,… names codes that mean unknown; --au-threshold X takes intensities from 0 to 5)\n"
+    )
     assert [path.name for path in tmp_path.iterdir()] == ["t.csv"]
 
 

@@ -1,0 +1,81 @@
+"""What `rafce import` decided for its user, a sentence each: they are printed, and kept in the manifest."""
+
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+
+from rafce.errors import first_faults
+from rafce.imports.options import ImportOptions
+from rafce.imports.partitions import PARTITION, SHARES, TEST, TRAIN, VALIDATION
+from rafce.imports.plan import Plan
+from rafce.imports.rows import Reader
+from rafce.schema import PARTITIONS
+from rafce.streaming import Tally
+
+MOST_SHOWN = 5
+
+
+def import_notes(
+    plan: Plan, reader: Reader, tally: Tally, n_carved: int, options: ImportOptions
+) -> list[str]:
+    """All that should be said, at most twenty sentences and how many more there are."""
+    images_P = tally.images_PE.sum(1)
+    sizes = {name: int(n) for name, n in zip(PARTITIONS, images_P, strict=True)}
+    partitions = _partition_notes(reader, sizes, n_carved, options) if PARTITION in plan.roles else ()
+    return first_faults([*plan.notes, *partitions, *_left_out_notes(reader), *_spelling_notes(reader)])
+
+
+def _partition_notes(
+    reader: Reader, sizes: Mapping[str, int], n_carved: int, options: ImportOptions
+) -> Iterator[str]:
+    read_as = reader.partitions.read_as
+    if options.partition_column is not None or any(value != name for value, name in read_as):
+        column = options.partition_column or PARTITION
+        values = [f"{value} is {name} ({n:,} rows)" for (value, name), n in read_as.items()]
+        yield f"Partitions are those of column {column}: {_some(values)}."
+    if n_carved:
+        n_train = sizes[TRAIN] + n_carved
+        whole = ", no group cut" if options.group_column is not None else ""
+        yield (
+            f"No row was in validation: {n_carved:,} of {n_train:,} rows of train were taken for it "
+            f"({SHARES[1]:.0%} of each emotion{whole}, --seed {options.seed})."
+        )
+    for name in PARTITIONS:
+        if not sizes[name]:
+            yield f"No image is in {name}: {NEEDS[name]}"
+
+
+NEEDS = {
+    TRAIN: "rafce-train run will refuse this dataset.",
+    VALIDATION: "train is too small to take it from, and rafce-train run will refuse this dataset.",
+    TEST: (
+        "rafce-train run will refuse this dataset. --partition-values test=NAME makes another part the test part; "
+        "validation is then taken from train."
+    ),
+}
+
+
+def _left_out_notes(reader: Reader) -> Iterator[str]:
+    left_out = reader.left_out
+    for counter, what in (
+        (left_out.unlabelled, "without an emotion"),
+        (left_out.dropped, "of dropped emotions"),
+    ):
+        if counter:
+            yield f"Left out: {counter.total():,} rows {what}: {_some(_counted(counter))}."
+
+
+def _spelling_notes(reader: Reader) -> Iterator[str]:
+    for kind, names in (("emotion", reader.emotions), ("group", reader.groups)):
+        merged = names.merged()
+        shown = [f"{', '.join(map(repr, rest))} as {first!r}" for first, *rest in merged]
+        if shown:
+            yield f"Spellings of one {kind} are read as the first: {_some(shown)}."
+
+
+def _counted(counter: Counter[str]) -> list[str]:
+    return [f"{value} ({n:,})" for value, n in sorted(counter.items(), key=lambda item: (-item[1], item[0]))]
+
+
+def _some(texts: Sequence[str]) -> str:
+    more = f"; … ({len(texts)} in all)" if len(texts) > MOST_SHOWN else ""
+    return "; ".join(texts[:MOST_SHOWN]) + more
