@@ -2,7 +2,7 @@
 
 import re
 from collections import Counter
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from typing import NamedTuple
 
 import numpy as np
@@ -10,6 +10,7 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from rafce.errors import ConfigError
+from rafce.imports.files import TableFile
 from rafce.imports.options import ImportOptions
 from rafce.imports.spellings import as_number, word_key
 from rafce.imports.values import MISSING
@@ -18,7 +19,7 @@ from rafce.imports.values import MISSING
 BoolArray = npt.NDArray[np.bool_]
 IntArray = npt.NDArray[np.int64]
 
-AFFECTNET = frozenset({"subdirectory_filepath", "expression"})
+AFFECTNET = ("subDirectory_filePath", "expression")
 """Columns of AffectNet's own CSV (Mollahosseini et al. 2017): 0 to 7 are emotions."""
 AFFECTNET_NONE = ("8", "9", "10")
 """None, uncertain, no face: no labels."""
@@ -100,10 +101,10 @@ class LeftOut:
         self.dropped.update(_counts(judged.name, left_N & judged.are(DROPPED)))
 
 
-def emotion_rules(options: ImportOptions, tables: Iterable[Collection[str]]) -> EmotionRules:
-    """The rules for tables with these columns; ConfigError: options that contradict themselves or cannot be read."""
+def emotion_rules(options: ImportOptions, tables: Iterable[TableFile]) -> EmotionRules:
+    """The rules for these tables; ConfigError: options that contradict themselves or cannot be read."""
     codes = [*_listed(options.unknown_emotion, "--unknown-emotion")]
-    if any(is_affectnet(columns, options) for columns in tables):
+    if any(is_affectnet(table, options) for table in tables):
         codes += AFFECTNET_NONE
     dropped = _listed(options.drop_emotions, "--drop-emotions")
     names = parse_emotion_names(options.emotion_names)
@@ -116,15 +117,17 @@ def emotion_rules(options: ImportOptions, tables: Iterable[Collection[str]]) -> 
     return EmotionRules(unknown, names, {word_key(name): name for name in dropped})
 
 
-def is_affectnet(columns: Collection[str], options: ImportOptions) -> bool:
+def is_affectnet(table: TableFile, options: ImportOptions) -> bool:
     """Whether a table is laid out as AffectNet's own and its `expression` is the emotion."""
     chosen = (options.emotion_column or "").casefold()
-    return chosen == "expression" and {name.casefold() for name in columns} >= AFFECTNET
+    return chosen == AFFECTNET[1] and all(
+        name.casefold() in map(str.casefold, table.columns) for name in AFFECTNET
+    )
 
 
-def affectnet_note(tables: Iterable[Collection[str]], options: ImportOptions) -> str:
+def affectnet_note(options: ImportOptions, tables: Iterable[TableFile]) -> str:
     """What to say where AffectNet's codes were taken for what they are; "" elsewhere."""
-    if not any(is_affectnet(columns, options) for columns in tables):
+    if not any(is_affectnet(table, options) for table in tables):
         return ""
     return f"Laid out as AffectNet: {', '.join(AFFECTNET_NONE)} (none, uncertain, no face) are no emotion."
 

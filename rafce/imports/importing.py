@@ -9,17 +9,19 @@ import pyarrow as pa
 
 from rafce.build import WHAT, is_dataset_folder
 from rafce.dataset import MANIFEST
+from rafce.errors import LabelError
 from rafce.folder import check_replaceable, replacing_folder
 from rafce.grouped import GroupTally, count_groups
 from rafce.images import ImageFolder, find_in, missing_images, require_images
-from rafce.imports.files import Ragged, fingerprint, read_blocks
+from rafce.imports.files import Block, Ragged, examined, read_blocks
 from rafce.imports.manifest import Imported, manifest_of, together
 from rafce.imports.options import DEFAULT_SPLIT, ImportOptions
-from rafce.imports.plan import Plan, make_plan
+from rafce.imports.plan import Layout, Plan, make_plan
 from rafce.imports.repeats import check_repeats
 from rafce.imports.rows import Reader
 from rafce.imports.samples import ONE_FILE_ROWS, emotion_order, make_labels, write_samples
 from rafce.imports.spool import Spool
+from rafce.imports.suffixes import with_suffixes_on_disk
 from rafce.parquet import write_parquet
 from rafce.parts import find_samples
 from rafce.reference import read_lab_table
@@ -34,9 +36,15 @@ from rafce.split import parse_split
 from rafce.streaming import Tally, count_aus, count_here, counts_by_scope
 from rafce.tables import au_statistics_table, discarded_table, lab_statistics_table
 
-SPOOL, SORTED = "rows.arrow", "sorted.arrow"
+SPOOL, NAMED, SORTED = "rows.arrow", "named.arrow", "sorted.arrow"
 
+SEVERAL_FACES = (
+    "(several faces of a frame or an image are not told apart: keep one row of each in the table, such as the one with "
+    "the highest confidence; several videos in one table need a column `video` or `input`)"
+)
 CUT_OFF = "(an image is called by the last part of its path; --keep-folders tells s1/1.jpg from s2/1.jpg)"
+
+ANY_TABLE = "table"  # of which nobody knows what it means to have no rows
 
 Progress = Callable[[int, int], None]
 Json = dict[str, Any]
@@ -80,7 +88,13 @@ def _read(options: ImportOptions, plan: Plan, folder: Path, progress: Progress) 
     spool.write(_batches(plan, reader, prints, progress))
     reader.faults.raise_all()
     reader.check_left_out()
-    check_repeats(spool, reader.places, CUT_OFF if reader.cut_folders else "")
+    if not spool.n_rows:
+        tables = f"{plan.layouts[0].table.path}" + (" and the others" if len(plan.layouts) > 1 else "")
+        raise LabelError(f"{tables}: expected rows below the names of the columns, found none")
+    if options.images is not None:
+        spool = with_suffixes_on_disk(spool, options.images, folder / NAMED)
+    hints = [CUT_OFF] * reader.cut_folders + [SEVERAL_FACES] * (options.source != ANY_TABLE)
+    check_repeats(spool, reader.places, "\n".join(hints))
     return reader, _in_order(spool, folder), {options.source: together(prints), **plan.prints}
 
 
@@ -89,14 +103,33 @@ def _batches(plan: Plan, reader: Reader, prints: list[Json], progress: Progress)
     sizes = [layout.table.path.stat().st_size for layout in plan.layouts]
     done, total = 0, sum(sizes)
     for layout, size in zip(plan.layouts, sizes, strict=True):
-        ragged = list[Ragged]()
-        prints.append(fingerprint(layout.table.path))
-        for block in read_blocks(layout.table, layout.columns, ragged):
+        ragged, n_rows = list[Ragged](), 0
+        table, found = examined(layout.table)
+        prints.append(found)
+        for block in read_blocks(table, layout.columns, ragged, layout.numbers, layout.whole):
             yield reader.rows(block, layout)
+            n_rows += block.n_rows
+            if block.as_written:
+                found["dialect"] = table.dialect.in_words(has_decimal_comma=True)
             progress(done + block.n_bytes, total)
         for line in ragged:
-            reader.faults.add(line.fault)
+            reader.faults.add(line.fault, line.hint)
+        if not n_rows and not ragged:
+            yield from _without_rows(reader, layout)
         done += size
+
+
+def _without_rows(reader: Reader, layout: Layout) -> Iterator[pa.RecordBatch]:
+    """What a table without rows stands for: an image in which its program found no face, or a video without any."""
+    path = layout.table.path
+    if reader.options.source == ANY_TABLE:
+        raise LabelError(f"{path}: expected rows below the names of the columns, found none")
+    if layout.is_one_image:
+        nothing = pa.nulls(1, pa.string())
+        columns = dict.fromkeys(layout.columns, nothing)
+        yield reader.rows(Block(columns, 1, lambda _row: str(path), 0, without_face=True), layout)
+    else:
+        reader.n_empty += 1
 
 
 def _in_order(spool: Spool, folder: Path) -> Spool:

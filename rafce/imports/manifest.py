@@ -99,6 +99,8 @@ def _counts(imported: Imported) -> Json:
         },
         "carved_validation": imported.n_carved,
         "failed_frames": reader.n_failed,
+        "faceless_tables": reader.n_faceless,
+        "empty_tables": reader.n_empty,
         "low_confidence": reader.n_unsure,
         "without_aus": reader.n_blank,
         "emotions_unused": 0 if emotions is None else int((~emotions.is_used_M).sum()),

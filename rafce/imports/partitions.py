@@ -59,15 +59,9 @@ class Carved(NamedTuple):
 # --- which column ---
 
 
-def own_partition(columns: Sequence[str], options: ImportOptions) -> str | None:
+def own_partition(file: TableFile, options: ImportOptions) -> str | None:
     """The column of a file that is taken for the partition, None where it has none or --split draws it."""
-    if options.split is not None:
-        return None
-    if options.partition_column is not None:
-        return options.partition_column if options.partition_column in columns else None
-    if PARTITION in columns:
-        return PARTITION
-    return next((name for name in columns if name.casefold() == PARTITION), None)
+    return None if options.split is not None else file.find(options.partition_column or PARTITION)
 
 
 def check_partition_columns(
@@ -79,7 +73,7 @@ def check_partition_columns(
     option says what it is. `beside` is the emotions file.
     """
     files = [*tables, *([] if beside is None else [beside])]
-    if any(own_partition(file.columns, options) for file in files):
+    if any(own_partition(file, options) for file in files):
         return ""
     if options.partition_column is not None:
         raise LabelError(
@@ -108,11 +102,10 @@ def check_partition_columns(
 
 def _alike(file: TableFile, options: ImportOptions, look_inside: bool) -> list[str]:
     """The columns that look like partitions, by name or by their first values, and that no option takes for more."""
-    taken = {options.emotion_column, options.image_column, options.group_column, "emotion"}
-    taken |= {
-        text.rpartition("=")[0].strip() or text.strip() for text in (options.au_columns or "").split(",")
-    }
-    rest = [name for name in file.columns if name and name not in taken]
+    coded = [text.rpartition("=")[0] or text for text in (options.au_columns or "").split(",")]
+    chosen = [options.emotion_column, options.image_column, options.group_column, *coded, "emotion", "image"]
+    taken = {name.strip().casefold() for name in chosen if name is not None}
+    rest = [name for name in file.columns if name and name.casefold() not in taken]
     named = [name for name in rest if _is_telling(name)]
     others = [name for name in rest if name not in named]
     if not look_inside or len(others) > MOST_COLUMNS:

@@ -11,22 +11,17 @@ import pyarrow.compute as pc
 
 from rafce.errors import LabelError
 from rafce.imports.emotion_rules import DROPPED, MISSES, LeftOut, check_dropped
-from rafce.imports.emotions import EMOTION, UNLABELLED, Emotions, check_emotions, described, key_column
+from rafce.imports.emotions import EMOTION, UNLABELLED, check_emotions, described, key_column
 from rafce.imports.faults import BlockFaults, Faults
 from rafce.imports.files import Block, Places
+from rafce.imports.naming import Naming, frame_images, is_picture, with_suffix
 from rafce.imports.options import ImportOptions
 from rafce.imports.partitions import OTHER_VALUES, PARTITION, PartitionValues
 from rafce.imports.plan import FILE_STEM, GROUP, Layout, Plan
 from rafce.imports.repeats import HASH, hash_names
 from rafce.imports.source import AuColumn, listed
 from rafce.imports.spellings import SpelledNames, group_key, word_key
-from rafce.imports.values import (
-    au_states,
-    image_names,
-    numbers,
-    texts,
-    whole_numbers,
-)
+from rafce.imports.values import au_states, numbers, texts, whole_numbers
 from rafce.schema import PARTITIONS, au_column
 
 # N rows of a block
@@ -34,10 +29,7 @@ BoolArray = npt.NDArray[np.bool_]
 IntArray = npt.NDArray[np.int32]
 
 MOST_EMOTIONS = 127  # emotion_id is an int8
-NO_NAMES = ("", ".", "..")
-NOT_BELOW = r"^$|^/|^[A-Za-z]:|/$|(^|/)\.\.?(/|$)"
-IMAGE_OR_VIDEO = "input"  # as py-feat calls the file that it read
-PICTURE = r"(?i)\.(jpe?g|png|bmp|tiff?|webp|gif)$"
+ANY_SUFFIX = "any_suffix"  # where the name was made here, so that its image may have any suffix
 
 
 class Piece(NamedTuple):
@@ -64,15 +56,36 @@ class Piece(NamedTuple):
         """The same without some rows, of which nothing is checked any more."""
         if keep_N.all():
             return self
-        mask, row_N = pa.array(keep_N), np.flatnonzero(keep_N)
-        columns = {name: column.filter(mask) for name, column in self.block.columns.items()}
-        place = _KeptRows(self.block.place, np.packbits(keep_N))
-        block = self.block._replace(columns=columns, n_rows=len(row_N), place=place)
-        cells, told = (
-            {role: column.filter(mask) for role, column in columns.items()}
-            for columns in (self.cells, self.told)
+        kept, row_N = _Kept(pa.array(keep_N)), np.flatnonzero(keep_N)
+        block = self.block._replace(
+            columns=kept.of(self.block.columns),
+            n_rows=len(row_N),
+            place=_KeptRows(self.block.place, np.packbits(keep_N)),
+            as_written=kept.as_written(self.block.as_written),
         )
-        return Piece(block, self.layout, cells, told, self.found.kept(block, row_N), self.no_row_N[keep_N])
+        found, no_row_N = self.found.kept(block, row_N), self.no_row_N[keep_N]
+        return Piece(block, self.layout, kept.of(self.cells), kept.of(self.told), found, no_row_N)
+
+
+class _Kept:
+    """Some rows of columns; a column that comes twice stays one object, by which its faults are known."""
+
+    def __init__(self, mask: pa.Array) -> None:
+        self.mask = mask
+        self._kept: dict[int, pa.Array] = {}
+
+    def of(self, columns: Mapping[str, pa.Array]) -> dict[str, pa.Array]:
+        """The rows of each of these columns."""
+        return {name: self._rows(column) for name, column in columns.items()}
+
+    def as_written(self, columns: Mapping[int, pa.Array]) -> dict[int, pa.Array]:
+        """The rows of columns that are known by the id of what they became."""
+        return {id(self._kept[of]): column.filter(self.mask) for of, column in columns.items()}
+
+    def _rows(self, column: pa.Array) -> pa.Array:
+        if id(column) not in self._kept:
+            self._kept[id(column)] = column.filter(self.mask)
+        return self._kept[id(column)]
 
 
 @dataclass(frozen=True)
@@ -94,23 +107,25 @@ class Reader:
         self.emotions, self.groups = SpelledNames(word_key), SpelledNames(group_key)
         self.partitions, self.left_out = PartitionValues(options), LeftOut()
         self.faults, self.places = Faults(), Places()
-        self.n_failed = self.n_unsure = self.n_blank = 0
+        self.n_failed = self.n_faceless = self.n_empty = self.n_unsure = self.n_blank = 0
         self.cut_folders = False
+        self._videos_seen: set[str] = set()
 
     def schema(self) -> pa.Schema:
         """The columns of the rows: emotion and group by their number, the AUs with null for unknown."""
-        always = {"image": pa.string(), HASH: pa.uint64(), EMOTION: pa.int32()}
+        always = {"image": pa.string(), HASH: pa.uint64(), ANY_SUFFIX: pa.bool_(), EMOTION: pa.int32()}
         others = {GROUP: pa.int32(), PARTITION: pa.int8()}
         known = {role: kind for role, kind in others.items() if role in self.plan.roles}
         return pa.schema({**always, **known, **{au_column(au): pa.bool_() for au in self.plan.aus}})
 
     def rows(self, block: Block, layout: Layout) -> pa.RecordBatch:
         """A block as rows of this schema; what is wrong in it goes to the faults."""
-        piece, text = self._labelled(_piece(block, layout, self.plan.emotions, self.options))
-        image = self._images(piece)
+        piece, text = self._labelled(_piece(block, layout, self.plan, self.options))
+        image, any_suffix = self._images(piece)
         columns = {
             "image": image,
             HASH: hash_names(image),
+            ANY_SUFFIX: any_suffix,
             EMOTION: self._emotions(piece, text),
         }
         if GROUP in self.plan.roles:
@@ -125,11 +140,10 @@ class Reader:
         return pa.record_batch([columns[name] for name in schema.names], schema=schema)
 
     def check_left_out(self) -> None:
-        """RafceError: emotions to drop that no row has, or no row that is left."""
-        names = self.emotions.names()
+        """RafceError: emotions to drop that no row has, or rows of which all were left out."""
+        names, n_rows = self.emotions.names(), self.left_out.n_rows
         check_dropped(self.plan.rules, self.left_out, names)
-        if not names:
-            n_rows = self.left_out.n_rows
+        if n_rows and not names:
             where = self.plan.layouts[0].table.path
             raise LabelError(f"{where}: expected rows with an emotion, found none: {n_rows} were left out")
 
@@ -175,38 +189,65 @@ class Reader:
             wrong, lambda row: f"expected the {role} {told[row]} as in {where}, found {own[row]}"
         )
 
-    def _images(self, piece: Piece) -> pa.Array:
-        """The image of each row: of the image column, else of the emotions file, else after the file and the frame."""
+    def _images(self, piece: Piece) -> tuple[pa.Array, pa.Array]:
+        """The image of each row: of the image column, else of the emotions file, else after the video and the frame.
+
+        And whether it may have another suffix than its name.
+        """
         if "image" not in piece.cells:
             return self._other_images(piece)
         named = self._named(piece, piece.text("image"))
-        if piece.layout.roles["image"] != IMAGE_OR_VIDEO:
-            return named
-        is_picture = pc.match_substring_regex(named, PICTURE)
-        if pc.all(is_picture).as_py():
-            return named
-        return pc.if_else(is_picture, named, self._other_images(piece))
+        if not piece.layout.names_videos:
+            return named, pa.repeat(False, len(named))
+        pictured = is_picture(named)
+        if pc.all(pictured).as_py():
+            return named, pa.repeat(False, len(named))
+        other, any_suffix = self._other_images(piece)
+        return pc.if_else(pictured, named, other), pc.and_not(any_suffix, pictured)
 
-    def _other_images(self, piece: Piece) -> pa.Array:
+    def _other_images(self, piece: Piece) -> tuple[pa.Array, pa.Array]:
         if "image" in piece.told:
-            return self._named(piece, texts(piece.told["image"]))
-        stem = _stems(piece.block, piece.layout)
+            named = self._named(piece, texts(piece.told["image"]))
+            by_stem = self.plan.naming.by_stem
+            return with_suffix(named) if by_stem else named, pa.repeat(by_stem, len(named))
+        video = self._videos(piece)
         if "frame" not in piece.cells:
-            return pc.binary_join_element_wise(stem, ".jpg", "")
+            return with_suffix(video), pa.repeat(True, len(video))
         frame_N, wrong_N = whole_numbers(piece.cells["frame"])
         piece.found.check(wrong_N, "the number of a frame", piece.cells["frame"])
-        number = pc.utf8_lpad(pa.array(frame_N).cast(pa.string()), 6, "0")
-        return pc.binary_join_element_wise(stem, "_", number, ".jpg", "")
+        return frame_images(video, pa.array(frame_N)), pa.repeat(True, len(video))
+
+    def _videos(self, piece: Piece) -> pa.Array:
+        """What the image of each row is called after: its video, else its file."""
+        video = _stems(piece.block, piece.layout, self.plan.naming)
+        self._check_one_video(piece.layout, video)
+        if piece.layout.video is not None:
+            cells = piece.block.columns[piece.layout.video]
+            piece.found.check(texts(cells).is_null(), "a value for the video", cells)
+            wrong = pc.invert(self.plan.naming.fits(video))
+            piece.found.check(wrong.fill_null(False), "the path of a video below a folder", cells)
+        return video
+
+    def _check_one_video(self, layout: Layout, video: pa.Array) -> None:
+        """LabelError for frames of several videos that the emotions file does not tell apart."""
+        if list(layout.keys) == ["frame"] and self.plan.emotions is not None:
+            self._videos_seen |= set(pc.unique(video.drop_null()).to_pylist())
+            if len(self._videos_seen) > 1:
+                raise LabelError(
+                    f"{self.plan.emotions.path}: expected a column beside frame that tells the videos of "
+                    f"{layout.table.path} apart, such as video, found none ({listed(sorted(self._videos_seen))})"
+                )
 
     def _named(self, piece: Piece, path: pa.Array) -> pa.Array:
         """The names of images by their paths; whether folders were cut off is kept, for who meets a name twice."""
-        named = image_names(path, self.options.keep_folders)
+        named = self.plan.naming.images(path)
+        wrong = pc.invert(self.plan.naming.fits(named))
         if self.options.keep_folders:
-            wrong = pc.match_substring_regex(named, NOT_BELOW)
-            piece.found.check(wrong, "the path of an image below a folder (--keep-folders)", path)
+            expected = "the path of an image below a folder (--keep-folders; absolute: below --images)"
         else:
-            piece.found.check(pc.is_in(named, value_set=pa.array(NO_NAMES)), "the name of an image", path)
+            expected = "the name of an image"
             self.cut_folders |= not named.equals(path)
+        piece.found.check(wrong, expected, path)
         return named
 
     def _aus(self, piece: Piece) -> dict[str, pa.Array]:
@@ -232,6 +273,10 @@ class Reader:
 
     def _failed(self, piece: Piece) -> BoolArray:
         """Where no face was tracked."""
+        if piece.block.without_face:
+            self.n_failed += piece.block.n_rows
+            self.n_faceless += piece.block.n_rows
+            return np.ones(piece.block.n_rows, bool)
         if "success" not in piece.cells:
             return np.zeros(piece.block.n_rows, bool)
         cell = piece.cells["success"]
@@ -243,7 +288,7 @@ class Reader:
 
     def _unsure(self, piece: Piece) -> BoolArray:
         """Where the confidence is below what was asked for, or unknown."""
-        if self.options.min_confidence is None:
+        if self.options.min_confidence is None or piece.block.without_face:
             return np.zeros(piece.block.n_rows, bool)
         cell = piece.cells["confidence"]
         value_N, wrong_N = numbers(cell)
@@ -261,27 +306,37 @@ class Reader:
             )
 
 
-def _piece(block: Block, layout: Layout, emotions: Emotions | None, options: ImportOptions) -> Piece:
+def _piece(block: Block, layout: Layout, plan: Plan, options: ImportOptions) -> Piece:
     """A block with what the emotions file says of its rows; a row that it does not have is a fault or left out."""
-    found = BlockFaults(block)
-    cells = {role: _cell(name, block, layout) for role, name in layout.roles.items()}
+    found, emotions, naming = BlockFaults(block), plan.emotions, plan.naming
+    cells = {role: _cell(name, block, layout, naming) for role, name in layout.roles.items()}
     if emotions is None:
         return Piece(block, layout, cells, {}, found, np.zeros(block.n_rows, bool))
     keys = {
-        key: key_column(key, _cell(name, block, layout), found, emotions.keep_folders)
+        key: key_column(key, _cell(name, block, layout, naming), found, naming)
         for key, name in layout.keys.items()
     }
     row_N = emotions.find(keys)
     if not options.drops_unlabelled:
         expected = f"expected a row of {emotions.path} with"
-        found.note(row_N < 0, lambda row: f"{expected} {described(keys, row)}, found none", UNLABELLED)
+        lacking_N = (row_N < 0) & ~found.wrong_rows()  # of a row without a key the key is the fault
+        found.note(lacking_N, lambda row: f"{expected} {described(keys, row)}, found none", UNLABELLED)
     return Piece(block, layout, cells, emotions.take(row_N), found, row_N < 0)
 
 
-def _cell(name: str, block: Block, layout: Layout) -> pa.Array:
-    """A column of the table, or the name of its file in each row."""
-    return _stems(block, layout) if name == FILE_STEM else block.columns[name]
+def _cell(name: str, block: Block, layout: Layout, naming: Naming) -> pa.Array:
+    """A column of the table, or the video of each row."""
+    return _stems(block, layout, naming) if name == FILE_STEM else block.columns[name]
 
 
-def _stems(block: Block, layout: Layout) -> pa.Array:
-    return pa.repeat(pa.scalar(layout.table.path.stem), block.n_rows)
+def _stems(block: Block, layout: Layout, naming: Naming) -> pa.Array:
+    """The video of each row; where no column names one, the file without its suffix."""
+    stem = pa.repeat(pa.scalar(layout.table.path.stem), block.n_rows)
+    if layout.video is None:
+        return stem
+    path = texts(block.columns[layout.video])
+    return (
+        pc.if_else(is_picture(path), stem, naming.videos(path))
+        if layout.names_videos
+        else naming.videos(path)
+    )

@@ -55,7 +55,7 @@ def au_columns(
         raise LabelError(
             f"{where}: expected columns of AUs such as {source.au_example}, found {listed(columns)}"
         )
-    raise_all([f"{where}: {fault}" for fault in _faults(found)])
+    raise_all([f"{where}: {fault}" for fault in dict.fromkeys(_faults(found))])
     return found
 
 
@@ -63,24 +63,31 @@ def presence_else_intensity(
     presence: Iterable[tuple[int, str]], intensity: Iterable[tuple[int, str]], threshold: float | None
 ) -> list[AuColumn]:
     """Of AUs that have a column of each kind the presence; the intensity (0 to 5) where a threshold is asked for."""
-    coded = {au: AuColumn(au, column) for au, column in presence}
-    graded = {au: AuColumn(au, column, MOST_INTENSE, threshold or TRACE) for au, column in intensity}
-    return list((graded | coded if threshold is None else coded | graded).values())
+    coded = [AuColumn(au, column) for au, column in presence]
+    graded = [AuColumn(au, column, MOST_INTENSE, threshold or TRACE) for au, column in intensity]
+    preferred, others = (coded, graded) if threshold is None else (graded, coded)
+    aus = {meaning.au for meaning in preferred}
+    return [*preferred, *(meaning for meaning in others if meaning.au not in aus)]
 
 
 def listed(names: Sequence[str]) -> str:
-    """Names for a message, at most twenty."""
+    """Names for a message, at most twenty; of a single one, what would have separated several."""
+    if len(names) == 1:
+        return f"one column named {names[0]!r} (columns are separated by commas, semicolons or tabs)"
     return ", ".join(names[:20]) + (f", … ({len(names)} in all)" if len(names) > 20 else "")
 
 
 def _faults(found: Sequence[AuColumn]) -> Iterator[str]:
     first: dict[int, str] = {}
+    above = [
+        meaning for meaning in found if meaning.threshold is not None and meaning.threshold > meaning.most
+    ]
+    if above:
+        yield (
+            f"expected --au-threshold up to {above[0].most:g}, the most that column {above[0].column} can have, "
+            f"found {above[0].threshold:g}"
+        )
     for meaning in found:
-        if meaning.threshold is not None and meaning.threshold > meaning.most:
-            yield (
-                f"expected --au-threshold up to {meaning.most:g}, the most that column {meaning.column} can have, "
-                f"found {meaning.threshold:g}"
-            )
         if meaning.au not in FACS_NAMES:
             yield f"expected a FACS code in the name of a column, found {meaning.column!r}"
         earlier = first.setdefault(meaning.au, meaning.column)

@@ -20,7 +20,9 @@ def find_au_columns(columns: Sequence[str], options: ImportOptions) -> list[AuCo
         named = {name: int(match[1]) for name in columns if (match := AU_COLUMN.fullmatch(name))}
     else:
         named = dict(_named(text.strip()) for text in options.au_columns.split(","))
-    absent = [name for name in named if name not in columns]
+        named = {called: au for name, au in named.items() for called in _called(name, columns)}
+    there = set(columns)
+    absent = [name for name in named if name not in there]
     if absent:
         raise ConfigError(
             f"--au-columns: expected columns of the table, found none called {', '.join(absent)}"
@@ -52,6 +54,11 @@ def parse_range(text: str) -> tuple[float, float]:
     if not float("-inf") < least < most < float("inf"):
         raise ConfigError(f"--au-range: expected two rising numbers such as 0,100 or -10,10, found {text!r}")
     return least, most
+
+
+def _called(name: str, columns: Sequence[str]) -> list[str]:
+    """The columns of this name, capital or small; the name itself where there is none."""
+    return [column for column in columns if column.casefold() == name.casefold()] or [name]
 
 
 def _named(text: str) -> tuple[str, int]:

@@ -68,7 +68,7 @@ def numbers(column: pa.Array) -> Numbers:
     if is_text(column.type):
         return _read_numbers(texts(column))
     value_N = column.cast(pa.float64(), safe=False).to_numpy(zero_copy_only=False)
-    return Numbers(value_N, np.zeros(len(value_N), bool))
+    return Numbers(np.where(np.isinf(value_N), np.nan, value_N), np.isinf(value_N))
 
 
 def au_states(column: pa.Array, meaning: AuColumn, unknown: UnknownCodes) -> States:
@@ -96,21 +96,11 @@ def whole_numbers(column: pa.Array) -> tuple[IntArray, BoolArray]:
     return np.where(fits_N, value_N, 0).astype(np.int64), ~fits_N
 
 
-def image_names(text: pa.Array, keep_folders: bool) -> pa.Array:
-    """The last part of each path, or all of it with / between its parts.
-
-    An image called by a number is not 1.0, which is how pandas writes a column of numbers with a gap, but 1.
-    """
-    text = pc.replace_substring_regex(text, r"(^|[/\\])([0-9]+)\.0+$", r"\1\2")
-    if not keep_folders:
-        return pc.replace_substring_regex(text, r"^.*[/\\]", "")
-    return pc.replace_substring_regex(pc.replace_substring_regex(text, r"[/\\]+", "/"), r"^(\./)+", "")
-
-
 def _read_numbers(text: pa.Array) -> Numbers:
     try:
         value_N = text.cast(pa.float64()).to_numpy(zero_copy_only=False)
-        return Numbers(value_N, np.zeros(len(value_N), bool))
+        if np.isfinite(value_N).sum() == len(text) - text.null_count:
+            return Numbers(value_N, np.zeros(len(value_N), bool))
     except pa.ArrowInvalid:
         pass  # some value is no number; the few different ones are looked at by hand
     encoded = text.dictionary_encode()
@@ -125,4 +115,5 @@ def _number(text: str) -> float | None:
     word = text.lower()
     if word in MISSING:
         return np.nan
-    return TRUTH.get(word, float(word) if NUMBER.fullmatch(word) else None)
+    number = float(word) if NUMBER.fullmatch(word) else np.inf  # as 1e999 is: more than a number can be
+    return TRUTH.get(word, number if np.isfinite(number) else None)

@@ -123,7 +123,7 @@ def test_a_value_that_its_program_does_not_write_is_named(tmp_path, source, head
         ({"au_columns": "smile"}, f"{NAMES}, found 'smile'"),
         ({"au_columns": "smile=x"}, f"{NAMES}, found 'smile=x'"),
         ({"split": "60/40"}, "--split: expected three positive shares such as 60/20/20, found '60/40'"),
-        ({"emotions": "none.csv"}, "none.csv: expected a file to read: No such file or directory"),
+        ({"emotions": "none.csv"}, "none.csv: expected a file, found none: No such file or directory"),
     ],
 )  # fmt: skip
 def test_an_option_that_does_not_fit_the_table_is_named(tmp_path, options, expected):
@@ -180,8 +180,8 @@ def test_a_bad_emotions_file_gets_one_exact_error(tmp_path, emotions, expected):
 @pytest.mark.parametrize(
     ("tables", "expected"),
     [
-        ({"t.txt": GOOD}, "t.txt: expected the name of a CSV or Parquet file, found .txt"),
-        ({"t": GOOD}, "t: expected the name of a CSV or Parquet file, found no suffix"),
+        ({"t.xlsx": GOOD}, "t.xlsx: expected the name of a table (.csv, .tsv, .txt, .parquet), found .xlsx"),
+        ({"t": GOOD}, "t: expected the name of a table (.csv, .tsv, .txt, .parquet), found no suffix"),
         ({"t.parquet": GOOD}, "t.parquet: expected a Parquet file: "),
         (
             {"1.csv": GOOD, "2.csv": "frame,emotion,AU01\n1,glad,1\n"},
@@ -203,8 +203,8 @@ def test_files_that_do_not_fit_are_named(tmp_path, tables, expected):
 def test_missing_files_and_empty_folders_are_named(tmp_path):
     (tmp_path / "empty").mkdir()
     for name, expected in (
-        ("empty", "empty: expected *.csv or *.parquet files in this folder, found none"),
-        ("no.csv", "no.csv: expected a CSV or Parquet file, found none"),
+        ("empty", "empty: expected *.csv, *.tsv or *.parquet files in this folder, found none"),
+        ("no.csv", "no.csv: expected a table, found none"),
     ):
         with pytest.raises(RafceError, match=re.escape(expected)):
             import_dataset(ImportOptions("table", (tmp_path / name,), tmp_path / "data"))
@@ -252,7 +252,9 @@ def test_tables_of_a_folder_that_would_not_be_read_are_named(tmp_path):
         (videos / name).write_text(GOOD)
     with pytest.raises(RafceError) as caught:
         import_dataset(ImportOptions("table", (videos,), tmp_path / "data"))
-    expected = f"expected all tables as *.csv or *.parquet in {videos} itself, or each file or folder named"
+    expected = (
+        f"expected all tables as *.csv, *.tsv or *.parquet in {videos} itself, or each file or folder named"
+    )
     assert str(caught.value).splitlines() == [
         f"{videos / 'more/b.csv'}: {expected}, found this one elsewhere",
         f"{videos / 'c.csv.gz'}: {expected}, found this one compressed",
