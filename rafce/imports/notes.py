@@ -20,7 +20,9 @@ def import_notes(
     """All that should be said, at most twenty sentences and how many more there are."""
     images_P = tally.images_PE.sum(1)
     sizes = {name: int(n) for name, n in zip(PARTITIONS, images_P, strict=True)}
-    partitions = _partition_notes(reader, sizes, n_carved, options) if PARTITION in plan.roles else ()
+    drawn = [reader.names_like_partitions.note] if options.split is None else []
+    own = PARTITION in plan.roles
+    partitions = _partition_notes(reader, sizes, n_carved, options) if own else filter(None, drawn)
     return first_faults([*plan.notes, *partitions, *_left_out_notes(reader), *_spelling_notes(reader)])
 
 
@@ -30,7 +32,7 @@ def _partition_notes(
     read_as = reader.partitions.read_as
     if options.partition_column is not None or any(value != name for value, name in read_as):
         column = options.partition_column or PARTITION
-        values = [f"{value} is {name} ({n:,} rows)" for (value, name), n in read_as.items()]
+        values = [f"{value} is {name} ({n:,} {_rows(n)})" for (value, name), n in read_as.items()]
         yield f"Partitions are those of column {column}: {_some(values)}."
     if n_carved:
         n_train = sizes[TRAIN] + n_carved
@@ -61,7 +63,7 @@ def _left_out_notes(reader: Reader) -> Iterator[str]:
         (left_out.dropped, "of dropped emotions"),
     ):
         if counter:
-            yield f"Left out: {counter.total():,} rows {what}: {_some(_counted(counter))}."
+            yield f"Left out: {counter.total():,} {_rows(counter.total())} {what}: {_some(_counted(counter))}."
 
 
 def _spelling_notes(reader: Reader) -> Iterator[str]:
@@ -70,6 +72,10 @@ def _spelling_notes(reader: Reader) -> Iterator[str]:
         shown = [f"{', '.join(map(repr, rest))} as {first!r}" for first, *rest in merged]
         if shown:
             yield f"Spellings of one {kind} are read as the first: {_some(shown)}."
+
+
+def _rows(n: int) -> str:
+    return "row" if n == 1 else "rows"
 
 
 def _counted(counter: Counter[str]) -> list[str]:

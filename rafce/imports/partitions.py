@@ -10,6 +10,7 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from rafce.errors import ConfigError, DatasetError, LabelError, raise_all
 from rafce.imports.files import BLOCK_BYTES, TableFile, is_text, read_blocks
@@ -43,6 +44,10 @@ NAMES = re.compile(
 )
 """Columns that may say the partition of each row, by `word_key`."""
 SHARES = (0.75, 0.25)  # of train and validation together, as in 60/20/20
+IN_NAMES = {
+    TRAIN: r"(?i)(^|[/\\_-])train(ing)?(_?set)?[/\\_-]",
+    TEST: r"(?i)(^|[/\\_-])(private)?test(ing)?(_?set)?[/\\_-]",
+}
 OTHER_VALUES = "(--partition-values train=NAME,… says what other values mean)"
 MOST_COLUMNS = 2000  # of a wider table only the names of columns are looked at
 MOST_VALUES = 20
@@ -82,7 +87,9 @@ def check_partition_columns(
         )
     # the tables of a folder are alike, so that the values of one will do
     found = {file.path: _alike(file, options, file in (tables[0], beside)) for file in files}
-    if options.split is not None:
+    if options.split is None:
+        _check_file_names(tables)
+    else:
         names = sorted({name for names in found.values() for name in names})
         return f"Not used, since --split draws the partitions: column {', '.join(names)}." if names else ""
     raise_all(
@@ -98,6 +105,18 @@ def check_partition_columns(
             "--partition-values: expected --partition-column NAME too, found no column of partitions"
         )
     return ""
+
+
+def _check_file_names(tables: Sequence[TableFile]) -> None:
+    """LabelError for tables, or folders of tables, that are called train, test or alike."""
+    for paths in ([table.path for table in tables], [table.path.absolute().parent for table in tables]):
+        found = {usual_partition(path.stem): path for path in reversed(paths)}
+        if len(found) > 1 and None not in found:
+            raise LabelError(
+                f"{', '.join(map(str, found.values()))}: expected a column of partitions in each table "
+                f"(--partition-column NAME), or --split {DEFAULT_SPLIT} to draw partitions over all of them, "
+                "found files that are called as partitions"
+            )
 
 
 def _alike(file: TableFile, options: ImportOptions, look_inside: bool) -> list[str]:
@@ -195,6 +214,30 @@ def parse_partition_values(text: str | None) -> Mapping[str, str]:
         if given.setdefault(word_key(value), name) != name:
             raise ConfigError(f"--partition-values: expected one partition for {value}, found {name} too")
     return given
+
+
+class NamesLikePartitions:
+    """Finds images whose names say train and test, as RAF-DB's do: train_00001.jpg, test_0001.jpg."""
+
+    def __init__(self) -> None:
+        self._found: dict[str, str] = {}
+
+    def look(self, name: pa.Array) -> None:
+        """Look at the names or paths of a block."""
+        for part, pattern in IN_NAMES.items():
+            if part not in self._found:
+                row = pc.index(pc.match_substring_regex(name, pattern), True).as_py()
+                self._found |= {part: name[row].as_py()} if row >= 0 else {}
+
+    @property
+    def note(self) -> str:
+        """What to say where partitions are drawn over such images; "" where there are none."""
+        if len(self._found) < len(IN_NAMES):
+            return ""
+        shown = " and ".join(self._found[part] for part in IN_NAMES)
+        return (
+            f"Partitions are drawn, although names of images may say them ({shown}): see --partition-column."
+        )
 
 
 # --- a part that is not there ---

@@ -16,7 +16,7 @@ from rafce.imports.faults import BlockFaults, Faults
 from rafce.imports.files import Block, Places
 from rafce.imports.naming import Naming, frame_images, is_picture, with_suffix
 from rafce.imports.options import ImportOptions
-from rafce.imports.partitions import OTHER_VALUES, PARTITION, PartitionValues
+from rafce.imports.partitions import OTHER_VALUES, PARTITION, NamesLikePartitions, PartitionValues
 from rafce.imports.plan import FILE_STEM, GROUP, Layout, Plan
 from rafce.imports.repeats import HASH, hash_names
 from rafce.imports.source import AuColumn, listed
@@ -105,7 +105,8 @@ class Reader:
     def __init__(self, plan: Plan, options: ImportOptions) -> None:
         self.plan, self.options = plan, options
         self.emotions, self.groups = SpelledNames(word_key), SpelledNames(group_key)
-        self.partitions, self.left_out = PartitionValues(options), LeftOut()
+        self.partitions, self.names_like_partitions = PartitionValues(options), NamesLikePartitions()
+        self.left_out = LeftOut()
         self.faults, self.places = Faults(), Places()
         self.n_failed = self.n_faceless = self.n_empty = self.n_unsure = self.n_blank = 0
         self.cut_folders = False
@@ -240,6 +241,8 @@ class Reader:
 
     def _named(self, piece: Piece, path: pa.Array) -> pa.Array:
         """The names of images by their paths; whether folders were cut off is kept, for who meets a name twice."""
+        if PARTITION not in self.plan.roles:
+            self.names_like_partitions.look(path)
         named = self.plan.naming.images(path)
         wrong = pc.invert(self.plan.naming.fits(named))
         if self.options.keep_folders:

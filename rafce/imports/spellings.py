@@ -14,6 +14,9 @@ IntArray = npt.NDArray[np.int32]
 
 NUMBER = re.compile(r"[-+]?(\d+\.?\d*|\.\d+)(e[-+]?\d+)?", re.ASCII | re.IGNORECASE)
 MOST_DIGITS = 40  # a longer exponent would be written out
+DECIMAL_COMMA = re.compile(
+    r"([-+]?\d+),0", re.ASCII
+)  # a column of numbers with a gap, as pandas writes it with commas
 MINUS = str.maketrans("\u2212\u2013", "--")  # minus sign and dash, as word processors write them
 BETWEEN_WORDS = re.compile(r"[\s_-]+")
 
@@ -21,9 +24,14 @@ BETWEEN_WORDS = re.compile(r"[\s_-]+")
 def as_number(text: str) -> Decimal | None:
     """The exact value of a number, None for any other text."""
     text = text.translate(MINUS)
+    comma = DECIMAL_COMMA.fullmatch(text)
+    text = comma[1] if comma else text
     if not NUMBER.fullmatch(text):
         return None
-    value = Decimal(text)
+    try:
+        value = Decimal(text)
+    except ArithmeticError:  # an exponent that Decimal itself cannot hold
+        return None
     return value if abs(value.adjusted()) <= MOST_DIGITS else None
 
 

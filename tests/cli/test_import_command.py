@@ -84,6 +84,42 @@ def test_without_groups_the_risk_is_said_aloud(tmp_path):
     assert "Images count as independent" in bring_in(tmp_path, "table").output
 
 
+def test_what_was_decided_and_left_out_is_printed(tmp_path):
+    labels = ("Happy", "happy", "-1", "sad", "neutral", "sad", "None", "[red]")
+    parts = ("Training", "Training", "PrivateTest")
+    rows = [f"{i}.jpg,{labels[i % 8]},1,{parts[i % 3]}" for i in range(48)]
+    (tmp_path / "t.csv").write_text("\n".join(["image,emotion,AU01,Usage", *rows]))
+    command = ["import", "table", tmp_path / "t.csv", "--out", tmp_path / "data", "--unlabelled", "drop"]
+    result = run(*command)
+    assert result.exit_code == 2
+    assert "expected --partition-column Usage to use it, or --split 60/20/20" in result.stderr
+    result = run(*command, "--partition-column", "Usage", "--drop-emotions", "neutral")
+    assert result.exit_code == 0, result.output
+    words = " ".join(result.output.split())
+    for expected in (
+        "lines in t.csv │ 49 │ │ – without an emotion: left out │ 12 │ │ – --drop-emotions: left out │ 6 │",
+        "images │ 30",
+        "Partitions are those of column Usage: Training is train (20 rows); PrivateTest is test (10 rows).",
+        "No row was in validation: 5 of 20 rows of train were taken for it (25% of each emotion, --seed 0).",
+        "Left out: 12 rows without an emotion: -1 (6); None (6).",
+        "Left out: 6 rows of dropped emotions: neutral (6).",
+        "Spellings of one emotion are read as the first: 'happy' as 'Happy'.",
+    ):
+        assert expected in words, words
+    assert json.loads((tmp_path / "data/manifest.json").read_text())["options"] == {
+        **{
+            "emotion_column": None,
+            "emotion_names": None,
+            "unknown_emotion": None,
+            "drop_emotions": "neutral",
+        },
+        **{"unlabelled": "drop", "image_column": None, "au_columns": None, "au_threshold": None},
+        **{"au_range": None, "unknown": None, "min_confidence": None, "group_column": None},
+        **{"partition_column": "Usage", "partition_values": None, "split": None, "seed": 0},
+        **{"keep_folders": False, "allow_missing_images": False},
+    }
+
+
 def test_json_is_the_manifest(tmp_path):
     result = bring_in(tmp_path, "table", "--json")
     assert json.loads(result.output) == json.loads((tmp_path / "data/manifest.json").read_text())
