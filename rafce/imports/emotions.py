@@ -9,17 +9,21 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from rafce.errors import LabelError
+from rafce.imports.emotion_rules import MISSES, WRONG, EmotionRules, Judged
 from rafce.imports.faults import BlockFaults, Faults
 from rafce.imports.files import Block, Places, Ragged, TableFile, read_blocks
 from rafce.imports.naming import Naming
-from rafce.imports.values import emotion_names, texts, whole_numbers
+from rafce.imports.spellings import whole_numbers_alike
+from rafce.imports.values import texts, whole_numbers
 
 # N rows of a block, M rows of the emotions file
 IntArray = npt.NDArray[np.int64]
 
+EMOTION = "emotion"
 KEYS = ("image", "input", "frame", "video", "subject")
 FRAME = "frame"
 SEPARATOR = "\x1f"  # stands in no name
+UNLABELLED = "(--unlabelled drop leaves out rows without an emotion)"
 
 
 class Emotions:
@@ -66,10 +70,18 @@ class Emotions:
         return key_N
 
 
-def read_emotions(table: TableFile, keys: Sequence[str], told: Mapping[str, str], naming: Naming) -> Emotions:
+def read_emotions(
+    table: TableFile,
+    keys: Sequence[str],
+    told: Mapping[str, str],
+    naming: Naming,
+    rules: EmotionRules,
+    may_miss: bool = False,
+) -> Emotions:
     """Read an emotions file; `told` says under which name each of its columns goes on.
 
-    `naming` says what images and videos are called, here as in the tables.
+    `naming` says what images and videos are called, here as in the tables, `rules` what is an emotion, and `may_miss`
+    whether a row may have none.
 
     LabelError: empty cells, a frame that is no number, lines that do not fit the header, a key twice.
     """
@@ -83,6 +95,9 @@ def read_emotions(table: TableFile, keys: Sequence[str], told: Mapping[str, str]
         pieces.append({name: key_column(name, block.columns[name], found, naming) for name in keys})
         has_decimal_comma |= bool(block.as_written)
         told_pieces.append(_told(block, told, found, naming))
+        emotion = told_pieces[-1][EMOTION]
+        expected = f"a value in column {told[EMOTION]}"
+        check_emotions(emotion, rules.judge(emotion), expected, found, rules, may_miss)
         places.add(block)
         faults.add_block(found)
     for line in ragged:
@@ -104,7 +119,10 @@ def read_emotions(table: TableFile, keys: Sequence[str], told: Mapping[str, str]
 
 
 def key_column(name: str, column: pa.Array, found: BlockFaults, naming: Naming) -> Any:
-    """A key as it is compared: frames as numbers, the rest as text, images and videos as `naming` says."""
+    """A key as it is compared: frames as numbers, the rest as text, images and videos as `naming` says.
+
+    Elsewhere a number is the same as 1, 01 and 1.0, which is how pandas writes a column of numbers with a gap.
+    """
     if name == FRAME:
         frame_N, wrong_N = whole_numbers(column)
         found.check(wrong_N, "the number of a frame", column)
@@ -113,16 +131,34 @@ def key_column(name: str, column: pa.Array, found: BlockFaults, naming: Naming) 
     found.check(text.is_null(), f"a value in column {name}", column)
     if name == "image":
         return naming.stems(text) if naming.by_stem else naming.images(text)
-    return naming.videos(text) if name == "video" else text
+    return whole_numbers_alike(naming.videos(text) if name == "video" else text)
+
+
+def check_emotions(
+    text: pa.Array,
+    judged: Judged,
+    expected: str,
+    found: BlockFaults,
+    rules: EmotionRules,
+    may_miss: bool = False,
+) -> None:
+    """Note the rows whose emotion cannot be used, and those that have none unless they may."""
+    if not may_miss:
+        found.check(judged.are(MISSES), expected, text, UNLABELLED)
+    found.note(
+        judged.are(WRONG),
+        lambda row: f"expected {rules.expected(text[row].as_py())}, found {text[row].as_py()!r}",
+    )
 
 
 def _told(block: Block, told: Mapping[str, str], found: BlockFaults, naming: Naming) -> dict[str, Any]:
-    """What a block tells of rows in each role, as text; images as `naming` calls them."""
+    """What a block tells of rows in each role, as text; images as `naming` calls them, emotions unchecked."""
     columns = {}
     for role, name in told.items():
         column = block.columns[name]
-        text = emotion_names(column) if role == "emotion" else texts(column)
-        found.check(text.is_null(), f"a value in column {name}", column)
+        text = texts(column)
+        if role != EMOTION:
+            found.check(text.is_null(), f"a value in column {name}", column)
         columns[role] = naming.images(text) if role == "image" else text
         if role == "image":
             found.check(pc.invert(naming.fits(columns[role])), naming.expected, column)

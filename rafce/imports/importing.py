@@ -16,7 +16,7 @@ from rafce.grouped import GroupTally, count_groups
 from rafce.images import ImageFolder, find_in, missing_images, require_images
 from rafce.imports.files import Block, Ragged, examined, read_blocks
 from rafce.imports.manifest import Imported, manifest_of, together
-from rafce.imports.options import ImportOptions
+from rafce.imports.options import DEFAULT_SPLIT, ImportOptions
 from rafce.imports.plan import Layout, Plan, make_plan
 from rafce.imports.repeats import check_repeats
 from rafce.imports.rows import ANY_SUFFIX, Reader
@@ -59,7 +59,7 @@ def import_dataset(options: ImportOptions, progress: Progress = lambda _done, _t
     file (`ONE_FILE_ROWS`); beyond that they stay in the order of the files.
     """
     check_replaceable(options.out.resolve(), is_dataset_folder, WHAT)
-    parse_split(options.split)
+    parse_split(options.split or DEFAULT_SPLIT)
     plan = make_plan(options)
     with replacing_folder(options.out, is_dataset_folder, WHAT) as folder:
         manifest = _import(options, plan, folder, progress)
@@ -74,11 +74,12 @@ def _import(options: ImportOptions, plan: Plan, folder: Path, progress: Progress
     images, missing = _find_images(options, spool)
     emotions, groups = reader.emotions.names(), reader.groups.names()
     words = Vocabulary(emotion_order(emotions), plan.aus)
-    labels = make_labels(spool, emotions, groups, words, parse_split(options.split), options.seed)
+    shares = parse_split(options.split or DEFAULT_SPLIT)
+    labels = make_labels(spool, emotions, groups, words, shares, options.seed)
     write_samples(spool, labels, words, folder)
     spool.remove()
     tally, group_tally = _write_statistics(options, words, folder)
-    imported = Imported(plan, reader, inputs, words, tally, group_tally, images, missing)
+    imported = Imported(plan, reader, inputs, words, tally, group_tally, images, missing, labels.n_carved)
     return manifest_of(imported, options)
 
 
@@ -88,6 +89,7 @@ def _read(options: ImportOptions, plan: Plan, folder: Path, progress: Progress) 
     spool = Spool(folder / SPOOL, reader.schema())
     spool.write(_batches(plan, reader, prints, progress))
     reader.faults.raise_all()
+    reader.check_left_out()
     if not spool.n_rows:
         tables = f"{plan.layouts[0].table.path}" + (" and the others" if len(plan.layouts) > 1 else "")
         raise LabelError(f"{tables}: expected rows below the names of the columns, found none")

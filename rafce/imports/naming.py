@@ -48,7 +48,11 @@ class Naming:
         return "the name of an image"
 
     def images(self, path: pa.Array) -> pa.Array:
-        """The names of images by their paths; one that is not `fits` is no name."""
+        """The names of images by their paths; one that is not `fits` is no name.
+
+        An image called by a number is not 1.0, which is how pandas writes a column of numbers with a gap, but 1.
+        """
+        path = pc.replace_substring_regex(path, r"(^|[/\\])([0-9]+)\.0+$", r"\1\2")
         kept = pc.replace_substring_regex(pc.replace_substring_regex(path, r"[/\\]+", "/"), r"^(\./)+", "")
         if not self.keep_folders:
             kept = pc.replace_substring_regex(kept, r"^.*/", "")

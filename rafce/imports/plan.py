@@ -6,11 +6,14 @@ from typing import Any, NamedTuple
 
 from rafce.errors import LabelError, raise_all
 from rafce.imports import fex, libreface, openface, table
-from rafce.imports.emotions import KEYS, Emotions, read_emotions
+from rafce.imports.emotion_rules import EmotionRules, affectnet_note, emotion_rules
+from rafce.imports.emotions import EMOTION, KEYS, Emotions, read_emotions
 from rafce.imports.files import TableFile, examined, find_files, fingerprint, open_table
 from rafce.imports.naming import Naming
 from rafce.imports.options import ImportOptions
+from rafce.imports.partitions import PARTITION, check_partition_columns, own_partition
 from rafce.imports.source import AuColumn, Source, au_columns, listed
+from rafce.imports.unknown_codes import UnknownCodes, unknown_codes
 
 SOURCES: Mapping[str, Source] = {
     "openface": openface.SOURCE,
@@ -18,7 +21,7 @@ SOURCES: Mapping[str, Source] = {
     "libreface": libreface.SOURCE,
     "table": table.SOURCE,
 }
-EMOTION, GROUP, PARTITION, VIDEO = "emotion", "group", "partition", "video"
+GROUP, VIDEO = "group", "video"
 IMAGE, INPUT = "image", "input"  # the latter as py-feat calls the file that it read: an image or a video
 FILE_STEM = (
     ""  # in place of a column: the video of each row, which is the name of the file where no column says it
@@ -66,7 +69,7 @@ class Plan(NamedTuple):
     """Tables to read, the AUs that any of them codes, and the emotions file if there is one.
 
     `roles` is what is known of each row, from its table or the emotions file; `prints` has the fingerprint of each file
-    beside the tables.
+    beside the tables; `rules` say what counts as an emotion, `unknown` which codes as no AU; `notes` are to be said.
     """
 
     layouts: tuple[Layout, ...]
@@ -75,12 +78,17 @@ class Plan(NamedTuple):
     roles: frozenset[str]
     prints: Mapping[str, dict[str, Any]]
     naming: Naming
+    rules: EmotionRules
+    unknown: UnknownCodes
+    notes: tuple[str, ...]
 
 
 def make_plan(options: ImportOptions) -> Plan:
     """Find and open all files, and read the emotions file; RafceError: files or columns that are missing or unfit."""
     paths = find_files(options.inputs, leave_out=(options.emotions, options.lab))
     tables = [open_table(path) for path in paths]
+    rules = emotion_rules(options, tables)
+    unknown = unknown_codes(SOURCES[options.source].unknown, options.unknown)
     prints = {} if options.lab is None else {"lab": fingerprint(options.lab)}
     file = None
     if options.emotions is not None:
@@ -91,13 +99,16 @@ def make_plan(options: ImportOptions) -> Plan:
     if file is not None:
         _check_keys(layouts, file)
     naming = replace(Naming.of(options), by_stem=layouts[0].keys.get(IMAGE) == FILE_STEM)
+    notes = (check_partition_columns(tables, file, options), affectnet_note(options, tables))
     told = {} if file is None else _told(file, options)
-    emotions = None if file is None else read_emotions(file, list(layouts[0].keys), told, naming)
+    keys, may_miss = list(layouts[0].keys), options.drops_unlabelled
+    emotions = None if file is None else read_emotions(file, keys, told, naming, rules, may_miss)
     if file is not None and emotions is not None and emotions.has_decimal_comma:
         prints["emotions"]["dialect"] = file.dialect.in_words(has_decimal_comma=True)
     aus = sorted({meaning.au for layout in layouts for meaning in layout.aus})
     roles = frozenset(layouts[0].roles) | frozenset(told)
-    return Plan(layouts, tuple(aus), emotions, roles, prints, naming)
+    said = tuple(filter(None, notes))
+    return Plan(layouts, tuple(aus), emotions, roles, prints, naming, rules, unknown, said)
 
 
 def _layout(found: TableFile, options: ImportOptions, emotions: TableFile | None) -> Layout:
@@ -106,9 +117,9 @@ def _layout(found: TableFile, options: ImportOptions, emotions: TableFile | None
         IMAGE: options.image_column or source.image,
         "frame": source.frame,
         "success": source.success,
-        PARTITION: PARTITION,
+        PARTITION: own_partition(found, options),
     }
-    roles = {role: column for role, name in wanted.items() if (column := found.find(name))}
+    roles = {role: column for role, name in wanted.items() if name and (column := found.find(name))}
     if IMAGE not in roles and (column := found.find(INPUT)):
         roles[IMAGE] = column
     names_videos = roles.get(IMAGE, "").casefold() == INPUT
@@ -186,7 +197,12 @@ def _told(emotions: TableFile, options: ImportOptions) -> dict[str, str]:
     """The columns of the emotions file that say something of a row, by their role."""
     if emotions.find(EMOTION) is None:
         raise LabelError(f"{emotions.path}: expected a column {EMOTION}, found {listed(emotions.columns)}")
-    wanted = {EMOTION: EMOTION, "image": "image", PARTITION: PARTITION, GROUP: options.group_column}
+    wanted = {
+        EMOTION: EMOTION,
+        IMAGE: IMAGE,
+        PARTITION: own_partition(emotions, options),
+        GROUP: options.group_column,
+    }
     return {
         role: column
         for role, name in wanted.items()

@@ -12,7 +12,7 @@ TRACE = 1.0  # FACS intensity A
 
 
 class AuColumn(NamedTuple):
-    """A column that codes an AU with numbers from 0 to `most`: active at `threshold` or above.
+    """A column that codes an AU with numbers from `least` to `most`: active at `threshold` or above.
 
     Without a threshold only 0, inactive, and 1, active, may stand there.
     """
@@ -21,11 +21,12 @@ class AuColumn(NamedTuple):
     column: str
     most: float = 1
     threshold: float | None = None
+    least: float = 0
 
     @property
     def expected(self) -> str:
         """What may stand in the column, in words."""
-        return "0 or 1" if self.threshold is None else f"a number from 0 to {self.most:g}"
+        return "0 or 1" if self.threshold is None else f"a number from {self.least:g} to {self.most:g}"
 
 
 class Source(NamedTuple):
@@ -33,6 +34,7 @@ class Source(NamedTuple):
 
     `image` may also name a video, whose frames then have no image of their own (py-feat's `input`). Any of these
     columns may be absent from a table; only columns of AUs must be there, and `au_example` says how they look.
+    `unknown` are the numbers that stand for an AU that was not coded: -1 in several data sets, 999 in EmotioNet.
     """
 
     find_au_columns: Callable[[Sequence[str], ImportOptions], list[AuColumn]]
@@ -41,6 +43,7 @@ class Source(NamedTuple):
     frame: str = "frame"
     success: str = "success"
     confidence: str = "confidence"
+    unknown: tuple[float, ...] = (-1, 999)
 
 
 def au_columns(

@@ -10,16 +10,34 @@ import pyarrow.compute as pc
 
 from rafce.imports.files import is_text
 from rafce.imports.source import AuColumn
+from rafce.imports.unknown_codes import UnknownCodes
 
 # N rows of a block
 BoolArray = npt.NDArray[np.bool_]
 FloatArray = npt.NDArray[np.float64]
 IntArray = npt.NDArray[np.int64]
 
-EMPTY = ("", "na", "nan", "null")
+MISSING = (
+    *(
+        "",
+        "na",
+        "n/a",
+        "n.a.",
+        "#n/a",
+        "#n/a n/a",
+        "#na",
+        "<na>",
+        "nan",
+        "-nan",
+        "null",
+        "nil",
+        "none",
+        "nat",
+    ),
+    *("1.#ind", "-1.#ind", "1.#qnan", "-1.#qnan", "#null!", "#value!", "#ref!", "#name?", "#num!", "#div/0!"),
+)
+"""A cell without a value, as R, pandas, NumPy, databases and spreadsheets write it, in lower case."""
 TRUTH = {"true": 1.0, "false": 0.0}
-UNKNOWN = (-1, 999)
-"""What stands for an AU that was not coded: -1 in several data sets, 999 in EmotioNet."""
 MOST_FRAMES = 1 << 32
 NUMBER = re.compile(r"[-+]?(\d+\.?\d*|\.\d+)(e[-+]?\d+)?", re.ASCII)
 
@@ -45,12 +63,6 @@ def texts(column: pa.Array) -> pa.Array:
     return pc.if_else(pc.equal(text, ""), pa.scalar(None, pa.string()), text)
 
 
-def emotion_names(column: pa.Array) -> pa.Array:
-    """As `texts`, but null also where the cell says that it has no value, as R and pandas write it."""
-    text = texts(column)
-    return pc.if_else(pc.is_in(pc.utf8_lower(text), pa.array(EMPTY)), pa.scalar(None, pa.string()), text)
-
-
 def numbers(column: pa.Array) -> Numbers:
     """A column as numbers; true is 1 and false 0."""
     if is_text(column.type):
@@ -59,14 +71,21 @@ def numbers(column: pa.Array) -> Numbers:
     return Numbers(np.where(np.isinf(value_N), np.nan, value_N), np.isinf(value_N))
 
 
-def au_states(column: pa.Array, meaning: AuColumn) -> States:
-    """What a column says of its AU; unknown where it is empty, -1 or 999."""
+def au_states(column: pa.Array, meaning: AuColumn, unknown: UnknownCodes) -> States:
+    """What a column says of its AU; unknown where it is empty or has one of the codes for that."""
+    if unknown.words and is_text(column.type):
+        text = texts(column)
+        is_code = pc.is_in(pc.utf8_lower(text), value_set=pa.array(unknown.words))
+        column = pc.if_else(is_code, pa.scalar(None, pa.string()), text)
     value_N, wrong_N = numbers(column)
-    known_N = ~(np.isnan(value_N) | np.isin(value_N, UNKNOWN))
+    known_N = ~(np.isnan(value_N) | np.isin(value_N, unknown.numbers(meaning)))
     if meaning.threshold is None:
         fits_N, active_N = np.isin(value_N, (0, 1)), value_N == 1
     else:
-        fits_N, active_N = (value_N >= 0) & (value_N <= meaning.most), value_N >= meaning.threshold
+        fits_N, active_N = (
+            (value_N >= meaning.least) & (value_N <= meaning.most),
+            value_N >= meaning.threshold,
+        )
     return States(active_N & known_N, known_N, wrong_N | (known_N & ~fits_N))
 
 
@@ -94,7 +113,7 @@ def _read_numbers(text: pa.Array) -> Numbers:
 
 def _number(text: str) -> float | None:
     word = text.lower()
-    if word in EMPTY:
+    if word in MISSING:
         return np.nan
     number = float(word) if NUMBER.fullmatch(word) else np.inf  # as 1e999 is: more than a number can be
     return TRUTH.get(word, number if np.isfinite(number) else None)
