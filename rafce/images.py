@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Iterable, Sequence
+from itertools import product
 from pathlib import Path, PurePosixPath
 from typing import NamedTuple
 
@@ -88,7 +89,7 @@ def missing_images(folder: ImageFolder, names: Iterable[str]) -> list[str]:
     return [name for name in names if folder.file_name(name) not in present]
 
 
-def require_images(folder: ImageFolder, missing: list[str], n_wanted: int) -> None:
+def require_images(folder: ImageFolder, missing: list[str], n_wanted: int, hint: str = "") -> None:
     """ImageError with the count and the first names when any image is missing, and what is there in their place."""
     if not missing:
         return
@@ -97,6 +98,7 @@ def require_images(folder: ImageFolder, missing: list[str], n_wanted: int) -> No
     raise ImageError(
         f"{folder.root}: expected {n_wanted} images, {len(missing)} of them are missing: {', '.join(files)}{more}\n"
         + _found_instead(folder.root, files)
+        + (f"{hint}\n" if hint else "")
         + "(--allow-missing-images builds without them and lists them in the manifest)"
     )
 
@@ -104,10 +106,11 @@ def require_images(folder: ImageFolder, missing: list[str], n_wanted: int) -> No
 def _found_instead(root: Path, files: Sequence[str]) -> str:
     """The files whose names differ from missing ones in suffix, capitals or `_aligned` alone, a line, or nothing."""
     similar: dict[str, list[str]] = {}
-    for where in dict.fromkeys(name.rpartition("/")[0] for name in files):
-        for name in sorted(_listing(root / where)):
+    folders = dict.fromkeys(name.rpartition("/")[0] for name in files)
+    for where, place in product(folders, ("", *(f"{sub}/" for sub in BESIDE_LABELS))):
+        for name in sorted(_listing(root / place / where)):
             path = f"{where}/{name}" if where else name
-            similar.setdefault(_without_spelling(path), []).append(path)
+            similar.setdefault(_without_spelling(path), []).append(f"{place}{path}")
     found = [path for name in files for path in similar.get(_without_spelling(name), ())]
     return f"(found {', '.join(found[:MAX_FAULTS])}: names must agree to the letter)\n" if found else ""
 

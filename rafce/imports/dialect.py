@@ -94,17 +94,19 @@ class DecimalCommas:
         changed, as_written = dict(columns), dict[int, Any]()
         for name in self.numbers:
             column = columns[name]
+            if _has(column, ".") and "decimal point" not in self._first:
+                self._note("decimal point", pc.match_substring_regex(column, POINT_NUMBER), column, place)
+            if not _has(column, ","):
+                continue
             has_comma = pc.match_substring_regex(column, COMMA_NUMBER)
             if name in self.whole:
                 has_comma = pc.and_not(has_comma, pc.match_substring_regex(column, THOUSANDS))
-            if pc.any(has_comma).as_py():
-                self._note("decimal comma", has_comma, column, place)
-                changed[name] = pc.if_else(has_comma, pc.replace_substring(column, ",", "."), column)
-                as_written[id(changed[name])] = column
-            self._note("decimal point", pc.match_substring_regex(column, POINT_NUMBER), column, place)
+            self._note("decimal comma", has_comma, column, place)
+            changed[name] = pc.if_else(has_comma, pc.replace_substring(column, ",", "."), column)
+            as_written[id(changed[name])] = column
         if len(self._first) > 1:
             raise LabelError(f"{self.path}: expected one decimal mark in all numbers, found {self._both()}")
-        return Converted(changed, as_written)
+        return Converted(changed, as_written if "decimal comma" in self._first else {})
 
     def _note(self, kind: str, is_there: pa.Array, column: pa.Array, place: Any) -> None:
         if kind not in self._first:
@@ -114,3 +116,7 @@ class DecimalCommas:
 
     def _both(self) -> str:
         return f"{self._first['decimal comma']} and {self._first['decimal point']}"
+
+
+def _has(column: pa.Array, mark: str) -> bool:
+    return bool(pc.any(pc.match_substring(column, mark)).as_py())

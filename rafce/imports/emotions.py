@@ -37,6 +37,7 @@ class Emotions:
         told: Mapping[str, Any],
     ):
         self.path, self.keys, self.told = table.path, tuple(keys), told
+        self.has_decimal_comma = False
         text, frame_M = _joined(self.keys, columns)
         self.is_used_M = np.zeros(len(frame_M), bool)
         self._texts = text.unique()
@@ -87,14 +88,15 @@ def read_emotions(
     faults, places, ragged = Faults(), Places(), list[Ragged]()
     pieces: list[dict[str, Any]] = []
     told_pieces: list[dict[str, Any]] = []
+    has_decimal_comma = False
     names, frames = list(dict.fromkeys([*keys, *told.values()])), [key for key in keys if key == FRAME]
     for block in read_blocks(table, names, ragged, numbers=frames, whole=frames):
         found = BlockFaults(block)
         pieces.append({name: key_column(name, block.columns[name], found, naming) for name in keys})
+        has_decimal_comma |= bool(block.as_written)
         told_pieces.append(_told(block, told, found, naming))
-        emotion = told_pieces[-1][EMOTION]
-        expected = f"a value in column {told[EMOTION]}"
-        check_emotions(emotion, rules.judge(emotion), expected, found, rules, may_miss)
+        cells, judged = block.columns[told[EMOTION]], rules.judge(told_pieces[-1][EMOTION])
+        check_emotions(cells, judged, f"a value in column {told[EMOTION]}", found, rules, may_miss)
         places.add(block)
         faults.add_block(found)
     for line in ragged:
@@ -107,6 +109,7 @@ def read_emotions(
         role: _concatenated([piece.pop(role) for piece in told_pieces]).dictionary_encode() for role in told
     }
     emotions = Emotions(table, keys, whole, encoded)
+    emotions.has_decimal_comma = has_decimal_comma
     for row, earlier in emotions.repeats():
         shown = described(whole, row)
         faults.add(f"{places(row)}: expected each key once, found {shown} again ({places(earlier)})")
@@ -131,7 +134,7 @@ def key_column(name: str, column: pa.Array, found: BlockFaults, naming: Naming) 
 
 
 def check_emotions(
-    text: pa.Array,
+    cells: pa.Array,
     judged: Judged,
     expected: str,
     found: BlockFaults,
@@ -140,7 +143,8 @@ def check_emotions(
 ) -> None:
     """Note the rows whose emotion cannot be used, and those that have none unless they may."""
     if not may_miss:
-        found.check(judged.are(MISSES), expected, text, UNLABELLED)
+        found.check(judged.are(MISSES), expected, cells, UNLABELLED)
+    text = texts(cells)
     found.note(
         judged.are(WRONG),
         lambda row: f"expected {rules.expected(text[row].as_py())}, found {text[row].as_py()!r}",
@@ -156,6 +160,8 @@ def _told(block: Block, told: Mapping[str, str], found: BlockFaults, naming: Nam
         if role != EMOTION:
             found.check(text.is_null(), f"a value in column {name}", column)
         columns[role] = naming.images(text) if role == "image" else text
+        if role == "image":
+            found.check(pc.invert(naming.fits(columns[role])), naming.expected, column)
     return columns
 
 

@@ -37,6 +37,7 @@ BLOCK_BYTES = 1 << 22  # long enough that joining a block costs little beside re
 BLOCK_ROWS = 1 << 16
 MOST_LINE_BYTES = 1 << 22
 SAMPLE_ROWS = 20
+MOST_RAGGED = 10_000
 LONG_LINE = (
     f"expected lines of at most {MOST_LINE_BYTES >> 20} MB, found a longer one (is a quote left open?)"
 )
@@ -124,12 +125,20 @@ def find_files(inputs: Sequence[Path], leave_out: Sequence[Path | None] = ()) ->
 
 
 def _tables_in(folder: Path) -> list[Path]:
-    return sorted(path for path in folder.iterdir() if path.suffix.lower() in IN_FOLDERS and path.is_file())
+    return sorted(
+        path for path in folder.iterdir() if path.suffix.lower() in IN_FOLDERS and not path.is_dir()
+    )
+
+
+def count_texts(inputs: Sequence[Path]) -> int:
+    """How many .txt files the folders among the inputs have, which are read only where each is named."""
+    folders = [path for path in inputs if path.is_dir()]
+    return sum(path.suffix.lower() == ".txt" for folder in folders for path in folder.iterdir())
 
 
 def _texts_in(folder: Path) -> str:
-    """That a folder has .txt files, which are read only where they are named."""
-    n_texts = sum(path.suffix.lower() == ".txt" for path in folder.iterdir())
+    """That a folder has .txt files, for who finds no table in it."""
+    n_texts = count_texts([folder])
     return f"; its {n_texts} *.txt files are tables only where each is named" if n_texts else ""
 
 
@@ -154,7 +163,7 @@ def _overlooked(folder: Path, others: Container[Path]) -> list[str]:
 
 
 def _check_files(found: Sequence[Path]) -> None:
-    absent = [fault for path in found if (fault := _no_file(path, "a table"))]
+    absent = [fault for path in found if (fault := _no_file(path))]
     others = [
         f"{path}: expected the name of a table ({', '.join(SUFFIXES)}), found {path.suffix or 'no suffix'}"
         for path in found
@@ -167,7 +176,7 @@ def _check_files(found: Sequence[Path]) -> None:
 
 def check_file(path: Path) -> None:
     """LabelError for what is no file: opening a pipe would wait for ever, a device may have no end."""
-    raise_all([fault] if (fault := _no_file(path, "a file")) else [])
+    raise_all([fault] if (fault := _no_file(path)) else [])
 
 
 KINDS = (
@@ -178,14 +187,14 @@ KINDS = (
 )
 
 
-def _no_file(path: Path, expected: str) -> str:
+def _no_file(path: Path) -> str:
     """What stands there in place of a file, empty if it is one."""
     try:
         mode = path.stat().st_mode
     except OSError as error:
-        return f"{path}: expected {expected}, found none: {error.strerror or error}"
+        return f"{path}: expected a file to read: {error.strerror or error}"
     kinds = [kind for is_kind, kind in KINDS if is_kind(mode)]
-    return f"{path}: expected {expected}, found {kinds[0]}" if kinds else ""
+    return f"{path}: expected a file to read, found {kinds[0]}" if kinds else ""
 
 
 def open_table(path: Path) -> TableFile:
@@ -372,13 +381,28 @@ def _csv_blocks(table: TableFile, names: Sequence[str], ragged: list[Ragged]) ->
 
     def note(row: Any) -> str:
         ragged.append(_ragged(table, row, is_shown=len(ragged) < MAX_FAULTS))
-        return "skip"
+        if len(ragged) < MOST_RAGGED:
+            return "skip"
+        ragged[-1] = ragged[-1]._replace(
+            hint=f"({table.path} was read no further than {MOST_RAGGED:,} such lines)"
+        )
+        return "error"
 
-    with pa.OSFile(str(table.path)) as file:
+    with pa.OSFile(str(table.path)) as file, _stopping(ragged):
         for batch in _csv_reader(file, table, names, note):
             columns = dict(zip(names, batch.columns, strict=True))
             yield Block(columns, len(batch), replace(place, first=first), file.tell())
             first += len(batch)
+
+
+@contextmanager
+def _stopping(ragged: list[Ragged]) -> Iterator[None]:
+    """End a table quietly in which so many lines are wrong that reading on would only take long."""
+    try:
+        yield
+    except pa.ArrowInvalid:
+        if len(ragged) < MOST_RAGGED:
+            raise
 
 
 def _ragged(table: TableFile, row: Any, is_shown: bool) -> Ragged:

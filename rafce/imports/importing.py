@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from rafce.build import WHAT, is_dataset_folder
 from rafce.dataset import MANIFEST
@@ -18,7 +19,7 @@ from rafce.imports.manifest import Imported, manifest_of, together
 from rafce.imports.options import DEFAULT_SPLIT, ImportOptions
 from rafce.imports.plan import Layout, Plan, make_plan
 from rafce.imports.repeats import check_repeats
-from rafce.imports.rows import Reader
+from rafce.imports.rows import ANY_SUFFIX, Reader
 from rafce.imports.samples import ONE_FILE_ROWS, emotion_order, make_labels, write_samples
 from rafce.imports.spool import Spool
 from rafce.imports.suffixes import with_suffixes_on_disk
@@ -42,6 +43,7 @@ SEVERAL_FACES = (
     "(several faces of a frame or an image are not told apart: keep one row of each in the table, such as the one with "
     "the highest confidence; several videos in one table need a column `video` or `input`)"
 )
+IN_ANY_SUFFIX = "(images that no table names were looked for with every suffix)"
 CUT_OFF = "(an image is called by the last part of its path; --keep-folders tells s1/1.jpg from s2/1.jpg)"
 
 ANY_TABLE = "table"  # of which nobody knows what it means to have no rows
@@ -147,7 +149,8 @@ def _find_images(options: ImportOptions, spool: Spool) -> tuple[ImageFolder | No
     found = find_in(options.images, _image_names(spool))
     missing = missing_images(found, _image_names(spool))
     if not options.allow_missing_images:
-        require_images(found, missing, spool.n_rows)
+        made_up = any(pc.any(batch.column(0)).as_py() for batch in spool.read([ANY_SUFFIX]))
+        require_images(found, missing, spool.n_rows, IN_ANY_SUFFIX if made_up else "")
     return found, missing
 
 

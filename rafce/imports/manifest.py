@@ -9,6 +9,7 @@ import rafce
 from rafce.dataset import MANIFEST_SCHEMA
 from rafce.grouped import GroupTally
 from rafce.images import ImageFolder
+from rafce.imports.files import count_texts
 from rafce.imports.notes import import_notes
 from rafce.imports.options import DEFAULT_SPLIT, ImportOptions
 from rafce.imports.plan import Plan
@@ -64,7 +65,7 @@ def manifest_of(imported: Imported, options: ImportOptions) -> Json:
             "suffix": imported.images.suffix if imported.images else "",
             "missing": list(imported.missing),
         },
-        "counts": _counts(imported),
+        "counts": _counts(imported, options),
         "notes": import_notes(imported.plan, imported.reader, imported.tally, imported.n_carved, options),
         "official": None,
         "versions": {name: version(name) for name in ("numpy", "pyarrow", "scipy")}
@@ -85,7 +86,17 @@ def together(files: Sequence[Json]) -> Json:
     }
 
 
-def _counts(imported: Imported) -> Json:
+def dialects(inputs: Json) -> dict[str, list[str]]:
+    """How tables are written that are not written as usual: the files of each dialect."""
+    found: dict[str, list[str]] = {}
+    for entry in inputs.values():
+        for file in entry.get("files", [entry]):
+            if "dialect" in file:
+                found.setdefault(file["dialect"], []).append(file["file"])
+    return found
+
+
+def _counts(imported: Imported, options: ImportOptions) -> Json:
     reader, emotions = imported.reader, imported.plan.emotions
     images_PE, n_rows = imported.tally.images_PE, reader.places.n_rows
     known_A = imported.tally.known_PEA.sum((0, 1)).tolist()
@@ -101,6 +112,7 @@ def _counts(imported: Imported) -> Json:
         "failed_frames": reader.n_failed,
         "faceless_tables": reader.n_faceless,
         "empty_tables": reader.n_empty,
+        "texts_not_read": count_texts(options.inputs),
         "low_confidence": reader.n_unsure,
         "without_aus": reader.n_blank,
         "emotions_unused": 0 if emotions is None else int((~emotions.is_used_M).sum()),

@@ -39,6 +39,14 @@ class Naming:
         roots = () if folder is None else (os.path.normpath(folder.absolute()), os.path.realpath(folder))
         return cls(options.keep_folders, tuple(dict.fromkeys(roots)))
 
+    @property
+    def expected(self) -> str:
+        """What `fits` a name, in words."""
+        if self.keep_folders:
+            absolute = f"; absolute: below {self.roots[0]}" if self.roots else ""
+            return f"the path of an image below a folder (--keep-folders{absolute})"
+        return "the name of an image"
+
     def images(self, path: pa.Array) -> pa.Array:
         """The names of images by their paths; one that is not `fits` is no name.
 
@@ -83,6 +91,11 @@ class Naming:
 def is_picture(name: pa.Array) -> pa.Array:
     """Whether each name has the suffix of an image."""
     return pc.match_substring_regex(name, PICTURE)
+
+
+def has_folders(path: pa.Array) -> bool:
+    """Whether any path is more than a name."""
+    return bool(pc.any(pc.match_substring_regex(path, r"[/\\]")).as_py())
 
 
 def frame_images(video: pa.Array, frame: pa.Array) -> pa.Array:

@@ -103,6 +103,8 @@ def make_plan(options: ImportOptions) -> Plan:
     told = {} if file is None else _told(file, options)
     keys, may_miss = list(layouts[0].keys), options.drops_unlabelled
     emotions = None if file is None else read_emotions(file, keys, told, naming, rules, may_miss)
+    if file is not None and emotions is not None and emotions.has_decimal_comma:
+        prints["emotions"]["dialect"] = file.dialect.in_words(has_decimal_comma=True)
     aus = sorted({meaning.au for layout in layouts for meaning in layout.aus})
     roles = frozenset(layouts[0].roles) | frozenset(told)
     said = tuple(filter(None, notes))

@@ -14,7 +14,7 @@ from rafce.imports.emotion_rules import DROPPED, MISSES, LeftOut, check_dropped
 from rafce.imports.emotions import EMOTION, UNLABELLED, check_emotions, described, key_column
 from rafce.imports.faults import BlockFaults, Faults
 from rafce.imports.files import Block, Places
-from rafce.imports.naming import Naming, frame_images, is_picture, with_suffix
+from rafce.imports.naming import Naming, frame_images, has_folders, is_picture, with_suffix
 from rafce.imports.options import ImportOptions
 from rafce.imports.partitions import OTHER_VALUES, PARTITION, NamesLikePartitions, PartitionValues
 from rafce.imports.plan import FILE_STEM, GROUP, Layout, Plan
@@ -122,6 +122,7 @@ class Reader:
     def rows(self, block: Block, layout: Layout) -> pa.RecordBatch:
         """A block as rows of this schema; what is wrong in it goes to the faults."""
         piece, text = self._labelled(_piece(block, layout, self.plan, self.options))
+        self._check_one_video(piece)
         image, any_suffix = self._images(piece)
         columns = {
             "image": image,
@@ -162,7 +163,8 @@ class Reader:
     def _emotions(self, piece: Piece, text: pa.Array) -> IntArray:
         judged = self.plan.rules.judge(text)
         if self.plan.emotions is None:  # else its lines were checked where they stand
-            check_emotions(text, judged, f"a value for the {EMOTION}", piece.found, self.plan.rules)
+            cells, expected = piece.cells[EMOTION], f"a value for the {EMOTION}"
+            check_emotions(cells, judged, expected, piece.found, self.plan.rules)
         return self.emotions.number(judged.name)
 
     def _groups(self, piece: Piece) -> IntArray:
@@ -197,10 +199,11 @@ class Reader:
         """
         if "image" not in piece.cells:
             return self._other_images(piece)
-        named = self._named(piece, piece.text("image"))
+        path = piece.text("image")
         if not piece.layout.names_videos:
-            return named, pa.repeat(False, len(named))
-        pictured = is_picture(named)
+            return self._named(piece, path), pa.repeat(False, len(path))
+        pictured = is_picture(path)
+        named = self._named(piece, pc.if_else(pictured, path, pa.scalar(None, pa.string())))
         if pc.all(pictured).as_py():
             return named, pa.repeat(False, len(named))
         other, any_suffix = self._other_images(piece)
@@ -208,8 +211,7 @@ class Reader:
 
     def _other_images(self, piece: Piece) -> tuple[pa.Array, pa.Array]:
         if "image" in piece.told:
-            named = self._named(piece, texts(piece.told["image"]))
-            by_stem = self.plan.naming.by_stem
+            named, by_stem = texts(piece.told["image"]), self.plan.naming.by_stem
             return with_suffix(named) if by_stem else named, pa.repeat(by_stem, len(named))
         video = self._videos(piece)
         if "frame" not in piece.cells:
@@ -221,36 +223,36 @@ class Reader:
     def _videos(self, piece: Piece) -> pa.Array:
         """What the image of each row is called after: its video, else its file."""
         video = _stems(piece.block, piece.layout, self.plan.naming)
-        self._check_one_video(piece.layout, video)
         if piece.layout.video is not None:
             cells = piece.block.columns[piece.layout.video]
-            piece.found.check(texts(cells).is_null(), "a value for the video", cells)
+            path = texts(cells)
+            self.cut_folders |= not self.options.keep_folders and has_folders(path)
+            piece.found.check(path.is_null(), "a value for the video", cells)
             wrong = pc.invert(self.plan.naming.fits(video))
-            piece.found.check(wrong.fill_null(False), "the path of a video below a folder", cells)
+            piece.found.check(wrong, "the path of a video below a folder", cells)
         return video
 
-    def _check_one_video(self, layout: Layout, video: pa.Array) -> None:
+    def _check_one_video(self, piece: Piece) -> None:
         """LabelError for frames of several videos that the emotions file does not tell apart."""
-        if list(layout.keys) == ["frame"] and self.plan.emotions is not None:
-            self._videos_seen |= set(pc.unique(video.drop_null()).to_pylist())
-            if len(self._videos_seen) > 1:
-                raise LabelError(
-                    f"{self.plan.emotions.path}: expected a column beside frame that tells the videos of "
-                    f"{layout.table.path} apart, such as video, found none ({listed(sorted(self._videos_seen))})"
-                )
+        layout, emotions = piece.layout, self.plan.emotions
+        if emotions is None or layout.video is None or list(layout.keys) != ["frame"]:
+            return
+        video = _stems(piece.block, layout, self.plan.naming)
+        self._videos_seen |= set(pc.unique(video.drop_null()).to_pylist())
+        if len(self._videos_seen) > 1:
+            raise LabelError(
+                f"{emotions.path}: expected a column beside frame that tells the videos of {layout.table.path} apart, "
+                f"such as video, found none; videos: {listed(sorted(self._videos_seen))}"
+            )
 
     def _named(self, piece: Piece, path: pa.Array) -> pa.Array:
         """The names of images by their paths; whether folders were cut off is kept, for who meets a name twice."""
         if PARTITION not in self.plan.roles:
             self.names_like_partitions.look(path)
-        named = self.plan.naming.images(path)
-        wrong = pc.invert(self.plan.naming.fits(named))
-        if self.options.keep_folders:
-            expected = "the path of an image below a folder (--keep-folders; absolute: below --images)"
-        else:
-            expected = "the name of an image"
-            self.cut_folders |= not named.equals(path)
-        piece.found.check(wrong, expected, path)
+        naming = self.plan.naming
+        named = naming.images(path)
+        self.cut_folders |= not naming.keep_folders and not named.equals(path)
+        piece.found.check(pc.invert(naming.fits(named)), naming.expected, path)
         return named
 
     def _aus(self, piece: Piece) -> dict[str, pa.Array]:

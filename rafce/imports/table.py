@@ -20,7 +20,10 @@ def find_au_columns(columns: Sequence[str], options: ImportOptions) -> list[AuCo
         named = {name: int(match[1]) for name in columns if (match := AU_COLUMN.fullmatch(name))}
     else:
         named = dict(_named(text.strip()) for text in options.au_columns.split(","))
-        named = {called: au for name, au in named.items() for called in _called(name, columns)}
+        folded: dict[str, list[str]] = {}
+        for column in columns:
+            folded.setdefault(column.casefold(), []).append(column)
+        named = {column: au for name, au in named.items() for column in folded.get(name.casefold(), [name])}
     there = set(columns)
     absent = [name for name in named if name not in there]
     if absent:
@@ -54,11 +57,6 @@ def parse_range(text: str) -> tuple[float, float]:
     if not float("-inf") < least < most < float("inf"):
         raise ConfigError(f"--au-range: expected two rising numbers such as 0,100 or -10,10, found {text!r}")
     return least, most
-
-
-def _called(name: str, columns: Sequence[str]) -> list[str]:
-    """The columns of this name, capital or small; the name itself where there is none."""
-    return [column for column in columns if column.casefold() == name.casefold()] or [name]
 
 
 def _named(text: str) -> tuple[str, int]:

@@ -123,7 +123,7 @@ def test_a_value_that_its_program_does_not_write_is_named(tmp_path, source, head
         ({"au_columns": "smile"}, f"{NAMES}, found 'smile'"),
         ({"au_columns": "smile=x"}, f"{NAMES}, found 'smile=x'"),
         ({"split": "60/40"}, "--split: expected three positive shares such as 60/20/20, found '60/40'"),
-        ({"emotions": "none.csv"}, "none.csv: expected a file, found none: No such file or directory"),
+        ({"emotions": "none.csv"}, "none.csv: expected a file to read: No such file or directory"),
     ],
 )  # fmt: skip
 def test_an_option_that_does_not_fit_the_table_is_named(tmp_path, options, expected):
@@ -204,7 +204,7 @@ def test_missing_files_and_empty_folders_are_named(tmp_path):
     (tmp_path / "empty").mkdir()
     for name, expected in (
         ("empty", "empty: expected *.csv, *.tsv or *.parquet files in this folder, found none"),
-        ("no.csv", "no.csv: expected a table, found none"),
+        ("no.csv", "no.csv: expected a file to read: No such file or directory"),
     ):
         with pytest.raises(RafceError, match=re.escape(expected)):
             import_dataset(ImportOptions("table", (tmp_path / name,), tmp_path / "data"))

@@ -24,8 +24,8 @@ OPTIONS = (
         "--emotions",
         type=PATH,
         metavar="FILE",
-        help="CSV or Parquet with a column `emotion`, joined on the columns that both share: image, input, frame, "
-        "video, subject. The file of an OpenFace or LibreFace table names its video.",
+        help="A table with a column `emotion`, joined on the columns that both share: image, input, frame, "
+        "video, subject. The file of an OpenFace or LibreFace table names its video, or its image where it has one.",
     ),
     click.option(
         "--emotion-column",
@@ -128,7 +128,10 @@ def import_options(command: Command) -> Command:
 
 @click.group(name="import")
 def import_() -> None:
-    """Make the dataset folder from tables of other programs: CSV or Parquet, of any size.
+    """Make the dataset folder from tables of other programs: CSV, TSV, TXT or Parquet, of any size.
+
+    Commas, semicolons or tabs may separate the columns; beside the latter two numbers may have a decimal comma. Names
+    of columns are matched without regard to capitals. Of a folder *.csv, *.tsv and *.parquet are read.
 
     An AU is active, inactive or unknown: unknown where the program does not code it, where its cell is empty, -1, 999
     or a code of --unknown, and where no face was seen. Unknown never counts as inactive; a value outside the range of
@@ -155,8 +158,9 @@ def openface(**options: Any) -> None:
     """Import what OpenFace 2 wrote: a CSV file a video (FeatureExtraction) or an image (FaceLandmarkImg).
 
     AU01_c is presence; an AU that has only AU01_r is active from an intensity of 1 on. An image is called
-    <name of the file>_<frame, six digits>.jpg unless a column or the emotions file says otherwise. Where `success` is 0
-    all AUs are unknown.
+    <video>_<frame, six digits>.jpg, where a column `video` or `input`, else the file, names the video; it is called
+    after its file where that is of one image. With --images it may have any suffix. Where `success` is 0, or the table
+    of an image has no row, all AUs are unknown.
 
     \b
     Examples:
@@ -173,7 +177,7 @@ def openface(**options: Any) -> None:
 def fex(**options: Any) -> None:
     """Import what py-feat wrote (Fex): AU01 from 0 to 1, `input` the image or video, `frame`.
 
-    An image is called as the file in `input`; where that is a video, <name of the table>_<frame, six digits>.jpg. The
+    An image is called as the file in `input`; where that is a video, <video>_<frame, six digits>.jpg. The
     seven emotions in the table are py-feat's predictions, no labels: say which labels to take.
 
     \b
