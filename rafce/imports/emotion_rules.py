@@ -24,7 +24,10 @@ AFFECTNET = ("subDirectory_filePath", "expression")
 AFFECTNET_NONE = ("8", "9", "10")
 """None, uncertain, no face: no labels."""
 
-NO_EMOTION = frozenset({*MISSING, "?", ".", "-", "inf", "unknown", "unlabeled", "unlabelled", "nolabel"})
+NO_NUMBER = ("-nan", "inf", "1.#ind", "1.#qnan", "#null!", "#value!", "#ref!", "#name?", "#num!", "#div/0!")
+NO_LABEL = ("?", ".", "-", "unknown", "unlabeled", "unlabelled", "nolabel")
+NO_EMOTION = frozenset({*MISSING, *NO_NUMBER, *NO_LABEL})
+"""What is no emotion anywhere, whatever its case and sign."""
 LIKE_AN_AU = re.compile(r"au\d+", re.ASCII)
 UNPRINTABLE = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
 KEPT, MISSES, DROPPED, WRONG = range(4)

@@ -95,9 +95,8 @@ def read_emotions(
         pieces.append({name: key_column(name, block.columns[name], found, naming) for name in keys})
         has_decimal_comma |= bool(block.as_written)
         told_pieces.append(_told(block, told, found, naming))
-        emotion = told_pieces[-1][EMOTION]
-        expected = f"a value in column {told[EMOTION]}"
-        check_emotions(emotion, rules.judge(emotion), expected, found, rules, may_miss)
+        cells, judged = block.columns[told[EMOTION]], rules.judge(told_pieces[-1][EMOTION])
+        check_emotions(cells, judged, f"a value in column {told[EMOTION]}", found, rules, may_miss)
         places.add(block)
         faults.add_block(found)
     for line in ragged:
@@ -135,7 +134,7 @@ def key_column(name: str, column: pa.Array, found: BlockFaults, naming: Naming) 
 
 
 def check_emotions(
-    text: pa.Array,
+    cells: pa.Array,
     judged: Judged,
     expected: str,
     found: BlockFaults,
@@ -144,7 +143,8 @@ def check_emotions(
 ) -> None:
     """Note the rows whose emotion cannot be used, and those that have none unless they may."""
     if not may_miss:
-        found.check(judged.are(MISSES), expected, text, UNLABELLED)
+        found.check(judged.are(MISSES), expected, cells, UNLABELLED)
+    text = texts(cells)
     found.note(
         judged.are(WRONG),
         lambda row: f"expected {rules.expected(text[row].as_py())}, found {text[row].as_py()!r}",

@@ -163,7 +163,8 @@ class Reader:
     def _emotions(self, piece: Piece, text: pa.Array) -> IntArray:
         judged = self.plan.rules.judge(text)
         if self.plan.emotions is None:  # else its lines were checked where they stand
-            check_emotions(text, judged, f"a value for the {EMOTION}", piece.found, self.plan.rules)
+            cells, expected = piece.cells[EMOTION], f"a value for the {EMOTION}"
+            check_emotions(cells, judged, expected, piece.found, self.plan.rules)
         return self.emotions.number(judged.name)
 
     def _groups(self, piece: Piece) -> IntArray:

@@ -17,25 +17,7 @@ BoolArray = npt.NDArray[np.bool_]
 FloatArray = npt.NDArray[np.float64]
 IntArray = npt.NDArray[np.int64]
 
-MISSING = (
-    *(
-        "",
-        "na",
-        "n/a",
-        "n.a.",
-        "#n/a",
-        "#n/a n/a",
-        "#na",
-        "<na>",
-        "nan",
-        "-nan",
-        "null",
-        "nil",
-        "none",
-        "nat",
-    ),
-    *("1.#ind", "-1.#ind", "1.#qnan", "-1.#qnan", "#null!", "#value!", "#ref!", "#name?", "#num!", "#div/0!"),
-)
+MISSING = ("", "na", "n/a", "n.a.", "#n/a", "#n/a n/a", "#na", "<na>", "nan", "null", "nil", "none", "nat")
 """A cell without a value, as R, pandas, NumPy, databases and spreadsheets write it, in lower case."""
 TRUTH = {"true": 1.0, "false": 0.0}
 MOST_FRAMES = 1 << 32

@@ -307,6 +307,14 @@ def test_faults_behind_rows_that_are_left_out_keep_their_lines_and_their_order(t
     )
 
 
+def test_faults_of_keys_stand_between_those_of_other_cells(tmp_path):
+    text = "frame,AU01_c\n1,1\none,1\n3,7\n"
+    assert refusal(tmp_path, text, "openface", emotions="frame,emotion\n3,x\n", unlabelled="drop")[:-1] == [
+        "t.csv:3: expected the number of a frame, found 'one'",
+        "t.csv:4: expected 0 or 1 in column AU01_c, found '7'",
+    ]
+
+
 def test_a_table_of_which_every_row_is_left_out_is_an_error(tmp_path):
     assert refusal(tmp_path, labelled("-1", "", "None"), unlabelled="drop") == [
         "t.csv: expected rows with an emotion, found none: 3 were left out"
