@@ -299,6 +299,13 @@ def test_two_files_that_differ_in_their_suffix_alone_are_both_named(tmp_path):
     ).replace("images:", f"{images.relative_to(tmp_path)}:")
 
 
+def test_a_frame_that_is_found_under_the_name_of_another_row_is_an_image_twice(tmp_path):
+    images = touch(tmp_path / "images", "v_000001.png")
+    (tmp_path / "all.csv").write_text("input,frame,AU12,emotion\nv_000001.png,0,1,x\nv.mp4,1,0,x\n")
+    first, *_ = error(tmp_path / "all.csv", "fex", images=images).splitlines()
+    assert first == "all.csv:3: expected each image once, found v_000001.png again (all.csv:2)"
+
+
 def test_names_that_a_table_states_are_meant_to_the_letter(tmp_path):
     """Case 12: the files are 000.JPG; 000_aligned.jpg was never meant."""
     images = touch(tmp_path / "images", "000.JPG", "s1/001.png", "002_aligned.jpg", "aligned/003.bmp")
