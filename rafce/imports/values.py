@@ -19,6 +19,7 @@ IntArray = npt.NDArray[np.int64]
 
 MISSING = ("", "na", "n/a", "n.a.", "#n/a", "#n/a n/a", "#na", "<na>", "nan", "null", "nil", "none", "nat")
 """A cell without a value, as R, pandas, NumPy, databases and spreadsheets write it, in lower case."""
+NO_NAMES = [word for word in MISSING if word != "na"]  # NA is a subject of JAFFE
 TRUTH = {"true": 1.0, "false": 0.0}
 MOST_FRAMES = 1 << 32
 NUMBER = re.compile(r"[-+]?(\d+\.?\d*|\.\d+)(e[-+]?\d+)?", re.ASCII)
@@ -43,6 +44,13 @@ def texts(column: pa.Array) -> pa.Array:
     """A column as text without the blanks around it; null where the cell is empty."""
     text = pc.ascii_trim_whitespace(column.cast(pa.string()))
     return pc.if_else(pc.equal(text, ""), pa.scalar(None, pa.string()), text)
+
+
+def names(column: pa.Array) -> pa.Array:
+    """As `texts`, but null also where the cell says that it has no value."""
+    text = texts(column)
+    is_none = pc.is_in(pc.utf8_lower(text), value_set=pa.array(NO_NAMES))
+    return pc.if_else(is_none, pa.scalar(None, pa.string()), text)
 
 
 def numbers(column: pa.Array) -> Numbers:

@@ -459,6 +459,24 @@ def test_a_group_that_table_and_emotions_file_tell_differently_is_an_error(tmp_p
     ]
 
 
+@pytest.mark.parametrize("cell", ["nan", "NaN", "None", "null", "#N/A", "<NA>", "n/a"])
+@pytest.mark.parametrize("role", ["group", "image", "partition"])
+def test_a_cell_without_a_value_is_no_group_image_or_partition(tmp_path, cell, role):
+    rows = "".join(f"{i}.jpg,x,1,{i},train\n" for i in range(4)).replace(
+        *{"group": (",2,", f",{cell},"), "image": ("2.jpg", cell), "partition": ("2,train", f"2,{cell}")}[
+            role
+        ]
+    )
+    found = refusal(tmp_path, f"image,emotion,AU01,who,partition\n{rows}", group_column="who")
+    assert found[0] == f"t.csv:4: expected a value for the {role}, found {cell!r}"
+
+
+def test_na_is_a_subject(tmp_path):
+    rows = "".join(f"{i}.jpg,x,1,{('NA', 'KA', 'KL')[i % 3]}\n" for i in range(6))
+    bring_in(tmp_path, f"image,emotion,AU01,who\n{rows}", group_column="who")
+    assert {row["group"] for row in rows_of(tmp_path)} == {"NA", "KA", "KL"}
+
+
 # --- names that join ---
 
 
