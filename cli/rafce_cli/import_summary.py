@@ -7,7 +7,6 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from rafce.imports.manifest import dialects
 from rafce_cli.build_summary import images_text, partition_table
 
 NO_GROUPS = (
@@ -70,7 +69,6 @@ def closing_lines(manifest: dict[str, Any], out: Path) -> list[str]:
     """What was decided, groups, images, and what to do next."""
     counts = manifest["counts"]
     lines = [
-        *reading_lines(manifest),
         *manifest["notes"],
         groups_text(counts["groups"]),
         images_text(manifest["images"], counts["kept"]),
@@ -79,19 +77,6 @@ def closing_lines(manifest: dict[str, Any], out: Path) -> list[str]:
     lines.append(f"{out}: {counts['kept']:,} images{n_groups}")
     training = "" if manifest["images"]["root"] is None else f"; rafce-train run {out}"
     return [*lines, f"Next: rafce analyze {out}{training}"]
-
-
-def reading_lines(manifest: dict[str, Any]) -> list[str]:
-    """How tables were read that are not written as usual, and what was left out."""
-    lines = []
-    for dialect, files in dialects(manifest["inputs"]).items():
-        more = f" and {len(files) - 3} more" if len(files) > 3 else ""
-        lines.append(f"Read with {dialect}: {', '.join(files[:3])}{more}.")
-    if n := manifest["counts"]["empty_tables"]:
-        lines.append(f"Tables of videos without a row, so without an image: {n:,}.")
-    if n := manifest["counts"]["texts_not_read"]:
-        lines.append(f"Not read: {n:,} .txt files in folders; a .txt table must be named itself.")
-    return lines
 
 
 def groups_text(groups: dict[str, int] | None) -> str:

@@ -343,9 +343,10 @@ def read_blocks(
     """The named columns, block by block, in constant memory; lines that do not fit the header go to `ragged`.
 
     Decimal commas are read in the columns of `numbers`, of which `whole` have no decimals, unless commas separate the
-    columns. LabelError: the file is broken, or two columns differ in capitals alone.
+    columns. LabelError: the file is broken, or no column has a name and two have it in other capitals.
     """
-    found = {name: table.find(name) or name for name in names}
+    there = set(table.columns)
+    found = {name: name if name in there else table.find(name) or name for name in names}
     columns = list(dict.fromkeys(found.values()))
     blocks = (_parquet_blocks if table.is_parquet else _csv_blocks)(table, columns, ragged)
     if not table.is_parquet and table.dialect.separator != ",":

@@ -10,7 +10,7 @@ from rafce.dataset import MANIFEST_SCHEMA
 from rafce.grouped import GroupTally
 from rafce.images import ImageFolder
 from rafce.imports.files import count_texts
-from rafce.imports.notes import import_notes
+from rafce.imports.notes import import_notes, reading_notes
 from rafce.imports.options import DEFAULT_SPLIT, ImportOptions
 from rafce.imports.plan import Plan
 from rafce.imports.rows import Reader
@@ -49,6 +49,7 @@ def manifest_of(imported: Imported, options: ImportOptions) -> Json:
         *("au_columns", "au_threshold", "au_range", "unknown", "min_confidence", "group_column"),
         *("partition_column", "partition_values"),
     )
+    counts = _counts(imported, options)
     split = (options.split or DEFAULT_SPLIT) if is_split else None
     return {
         "schema": MANIFEST_SCHEMA,
@@ -65,8 +66,9 @@ def manifest_of(imported: Imported, options: ImportOptions) -> Json:
             "suffix": imported.images.suffix if imported.images else "",
             "missing": list(imported.missing),
         },
-        "counts": _counts(imported, options),
-        "notes": import_notes(imported.plan, imported.reader, imported.tally, imported.n_carved, options),
+        "counts": counts,
+        "notes": reading_notes(imported.inputs, counts)
+        + import_notes(imported.plan, imported.reader, imported.tally, imported.n_carved, options),
         "official": None,
         "versions": {name: version(name) for name in ("numpy", "pyarrow", "scipy")}
         | {"rafce": rafce.__version__},
@@ -84,16 +86,6 @@ def together(files: Sequence[Json]) -> Json:
         "lines": sum(file["lines"] for file in files),
         "files": list(files),
     }
-
-
-def dialects(inputs: Json) -> dict[str, list[str]]:
-    """How tables are written that are not written as usual: the files of each dialect."""
-    found: dict[str, list[str]] = {}
-    for entry in inputs.values():
-        for file in entry.get("files", [entry]):
-            if "dialect" in file:
-                found.setdefault(file["dialect"], []).append(file["file"])
-    return found
 
 
 def _counts(imported: Imported, options: ImportOptions) -> Json:

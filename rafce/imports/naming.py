@@ -14,7 +14,6 @@ VIDEOS = "mp4|m4v|avi|mov|mkv|webm|wmv|mpe?g|mts|m2ts|flv|3gp|ogv"
 PICTURE = rf"(?i)\.({PICTURES})$"
 FILE_SUFFIX = rf"(?i)\.({PICTURES}|{VIDEOS})$"
 NOT_BELOW = r"^$|^/|^[A-Za-z]:|/$|(^|/)\.\.?(/|$)"
-NO_NAME = r"(^|/)\.{0,2}$"
 ROOT = r"^([A-Za-z]:)?[/\\]+"
 DEFAULT_SUFFIX = ".jpg"
 FRAME_DIGITS = 6
@@ -64,8 +63,7 @@ class Naming:
 
     def fits(self, image: pa.Array) -> pa.Array:
         """Whether each is the name of an image: of a file below a folder, never of one above it."""
-        wrong = NOT_BELOW if self.keep_folders else NO_NAME
-        return pc.invert(pc.match_substring_regex(image, wrong))
+        return pc.invert(pc.match_substring_regex(image, NOT_BELOW))
 
     def videos(self, path: pa.Array) -> pa.Array:
         """The names of videos: those of images without suffix; a path that is absolute loses its root."""

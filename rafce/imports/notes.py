@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
 
 from rafce.errors import first_faults
 from rafce.imports.options import ImportOptions
@@ -25,6 +26,21 @@ def import_notes(
     partitions = _partition_notes(reader, sizes, n_carved, options) if own else filter(None, drawn)
     notes = [*plan.notes, *partitions, *_left_out_notes(reader), *_spelling_notes(reader)]
     return first_faults([_printable(note) for note in notes])
+
+
+def reading_notes(inputs: Mapping[str, Any], counts: Mapping[str, Any]) -> list[str]:
+    """How tables were read that are not written as usual, and which were left out or empty."""
+    files_of: dict[str, list[str]] = {}
+    for entry in inputs.values():
+        for file in entry.get("files", [entry]):
+            if "dialect" in file:
+                files_of.setdefault(file["dialect"], []).append(file["file"])
+    notes = [f"Read with {dialect}: {_some(files)}." for dialect, files in files_of.items()]
+    if n := counts["empty_tables"]:
+        notes.append(f"Tables of videos without a row, so without an image: {n:,}.")
+    if n := counts["texts_not_read"]:
+        notes.append(f"Not read: {n:,} .txt files in folders; a .txt table must be named itself.")
+    return notes
 
 
 def _partition_notes(

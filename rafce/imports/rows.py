@@ -212,6 +212,7 @@ class Reader:
     def _other_images(self, piece: Piece) -> tuple[pa.Array, pa.Array]:
         if "image" in piece.told:
             named, by_stem = texts(piece.told["image"]), self.plan.naming.by_stem
+            self._look_for_partitions(named)
             return with_suffix(named) if by_stem else named, pa.repeat(by_stem, len(named))
         video = self._videos(piece)
         if "frame" not in piece.cells:
@@ -247,13 +248,16 @@ class Reader:
 
     def _named(self, piece: Piece, path: pa.Array) -> pa.Array:
         """The names of images by their paths; whether folders were cut off is kept, for who meets a name twice."""
-        if PARTITION not in self.plan.roles:
-            self.names_like_partitions.look(path)
+        self._look_for_partitions(path)
         naming = self.plan.naming
         named = naming.images(path)
         self.cut_folders |= not naming.keep_folders and not named.equals(path)
         piece.found.check(pc.invert(naming.fits(named)), naming.expected, path)
         return named
+
+    def _look_for_partitions(self, image: pa.Array) -> None:
+        if PARTITION not in self.plan.roles:
+            self.names_like_partitions.look(image)
 
     def _aus(self, piece: Piece) -> dict[str, pa.Array]:
         """The states of each AU; of rows without a face, or not sure enough of it, all are unknown."""

@@ -84,6 +84,38 @@ def test_without_groups_the_risk_is_said_aloud(tmp_path):
     assert "Images count as independent" in bring_in(tmp_path, "table").output
 
 
+def test_how_tables_were_read_and_what_was_left_out_is_said(tmp_path):
+    folder = tmp_path / "fli"
+    folder.mkdir()
+    for i in range(7):
+        (folder / f"{i}.csv").write_text("confidence;AU01_r;AU12_c\n0,98;2,5;1\n")
+    (folder / "7.tsv").write_text("confidence\tAU01_r\tAU12_c\n")
+    (folder / "0_of_details.txt").write_text("Input:0.png\n")
+    (tmp_path / "e.csv").write_text("image;emotion\n" + "".join(f"{i}.png;x\n" for i in range(8)))
+    result = run("import", "openface", folder, "--emotions", tmp_path / "e.csv", "--out", tmp_path / "data")
+    assert result.exit_code == 0, result.output
+    words = " ".join(result.output.split())
+    for expected in (
+        "without a face (success 0): AUs unknown │ 1",
+        "of these, tables without a row │ 1",
+        "Read with semicolons between columns, decimal commas: 0.csv; 1.csv; 2.csv; 3.csv; 4.csv; … (7 in all).",
+        "Read with tabs between columns: 7.tsv.",
+        "Read with semicolons between columns: e.csv.",
+        "Not read: 1 .txt files in folders; a .txt table must be named itself.",
+    ):
+        assert expected in words, words
+    assert "Read with" not in bring_in(tmp_path / "plain", "table").output
+
+
+def test_a_video_without_a_row_is_said(tmp_path):
+    folder = tmp_path / "videos"
+    folder.mkdir()
+    (folder / "a.csv").write_text("frame_idx,au_12,emotion\n1,1,x\n")
+    (folder / "b.csv").write_text("frame_idx,au_12,emotion\n")
+    result = run("import", "libreface", folder, "--out", tmp_path / "data")
+    assert "Tables of videos without a row, so without an image: 1." in result.output
+
+
 def test_what_was_decided_and_left_out_is_printed(tmp_path):
     labels = ("Happy", "happy", "-1", "sad", "neutral", "sad", "None", "[red]")
     parts = ("Training", "Training", "PrivateTest")
@@ -118,38 +150,6 @@ def test_what_was_decided_and_left_out_is_printed(tmp_path):
         **{"partition_column": "Usage", "partition_values": None, "split": None, "seed": 0},
         **{"keep_folders": False, "allow_missing_images": False},
     }
-
-
-def test_how_tables_were_read_and_what_was_left_out_is_said(tmp_path):
-    folder = tmp_path / "fli"
-    folder.mkdir()
-    for i in range(5):
-        (folder / f"{i}.csv").write_text("confidence;AU01_r;AU12_c\n0,98;2,5;1\n")
-    (folder / "5.tsv").write_text("confidence\tAU01_r\tAU12_c\n")
-    (folder / "0_of_details.txt").write_text("Input:0.png\n")
-    (tmp_path / "e.csv").write_text("image;emotion\n" + "".join(f"{i}.png;x\n" for i in range(6)))
-    result = run("import", "openface", folder, "--emotions", tmp_path / "e.csv", "--out", tmp_path / "data")
-    assert result.exit_code == 0, result.output
-    words = " ".join(result.output.split())
-    for expected in (
-        "without a face (success 0): AUs unknown │ 1",
-        "of these, tables without a row │ 1",
-        "Read with semicolons between columns, decimal commas: 0.csv, 1.csv, 2.csv and 2 more.",
-        "Read with tabs between columns: 5.tsv.",
-        "Read with semicolons between columns: e.csv.",
-        "Not read: 1 .txt files in folders; a .txt table must be named itself.",
-    ):
-        assert expected in words, words
-    assert "Read with" not in bring_in(tmp_path / "plain", "table").output
-
-
-def test_a_video_without_a_row_is_said(tmp_path):
-    folder = tmp_path / "videos"
-    folder.mkdir()
-    (folder / "a.csv").write_text("frame_idx,au_12,emotion\n1,1,x\n")
-    (folder / "b.csv").write_text("frame_idx,au_12,emotion\n")
-    result = run("import", "libreface", folder, "--out", tmp_path / "data")
-    assert "Tables of videos without a row, so without an image: 1." in result.output
 
 
 def test_json_is_the_manifest(tmp_path):

@@ -227,7 +227,7 @@ def test_a_table_without_a_row_is_an_image_without_a_face(tmp_path, key):
 def test_an_image_without_a_face_still_needs_its_emotion(tmp_path):
     folder = faces(tmp_path, anna="0, 0.9, 2, 1\n", bert="")
     (tmp_path / "e.csv").write_text("image,emotion\nanna,x\n")
-    assert error(folder, emotions=tmp_path / "e.csv") == (
+    assert error(folder, emotions=tmp_path / "e.csv").splitlines()[0] == (
         "fli/bert.csv: expected a row of e.csv with image bert, found none"
     )
 
@@ -297,6 +297,13 @@ def test_two_files_that_differ_in_their_suffix_alone_are_both_named(tmp_path):
     assert error(tmp_path / "v.csv", images=images) == (
         "images: expected one image called v_000001, found v_000001.jpg and v_000001.png"
     ).replace("images:", f"{images.relative_to(tmp_path)}:")
+
+
+def test_a_frame_that_is_found_under_the_name_of_another_row_is_an_image_twice(tmp_path):
+    images = touch(tmp_path / "images", "v_000001.png")
+    (tmp_path / "all.csv").write_text("input,frame,AU12,emotion\nv_000001.png,0,1,x\nv.mp4,1,0,x\n")
+    first, *_ = error(tmp_path / "all.csv", "fex", images=images).splitlines()
+    assert first == "all.csv:3: expected each image once, found v_000001.png again (all.csv:2)"
 
 
 def test_names_that_a_table_states_are_meant_to_the_letter(tmp_path):
@@ -373,7 +380,7 @@ def test_absolute_and_relative_paths_join(tmp_path, images):
 
 
 @pytest.mark.parametrize(
-    "name", ["/elsewhere/1.bmp", "{0}x/1.bmp", "{0}/../1.bmp", "{0}", "{0}/v1/", "C:\\images\\1.bmp"]
+    "name", ["/elsewhere/1.bmp", "{0}-old/1.bmp", "{0}/../1.bmp", "{0}", "{0}/v1/", "C:\\images\\1.bmp"]
 )
 def test_paths_elsewhere_are_refused_where_folders_are_kept(tmp_path, images, name):
     name = name.format(images)
@@ -398,8 +405,8 @@ def test_a_path_through_a_link_that_leaves_the_images_is_named_as_it_is_written(
     outside = touch(tmp_path / "outside", "1.bmp")
     images = touch(tmp_path / "images", "0.bmp")
     (images / "v1").symlink_to(outside)
-    naming = Naming.of(ImportOptions("table", (), images=images))
-    assert naming.images(pa.array([f"{images}/v1/1.bmp", f"{outside}/1.bmp"])).to_pylist() == [
-        "v1/1.bmp",
-        "1.bmp",
-    ]
+    (tmp_path / "link").symlink_to(images)
+    for given in (images, tmp_path / "link"):
+        naming = Naming.of(ImportOptions("table", (), images=given))
+        named = naming.images(pa.array([f"{given}/v1/1.bmp", f"{outside}/1.bmp"]))
+        assert named.to_pylist() == ["v1/1.bmp", "1.bmp"]

@@ -27,10 +27,10 @@ NO_NUMBERS = [
     "INF",
     "-nan",
     "+nan",
+    "1.#QNAN",
     "nan(ind)",
     "-nan(ind)",
     "1.#INF",
-    "1.#QNAN",
 ]
 NAN = ["", " ", "nan", "NaN", "NAN", "na", "NA", "null", "NULL"]
 
@@ -78,7 +78,8 @@ def test_an_empty_cell_is_no_fault_whatever_stands_beside_it(cell, beside):
 def test_a_cell_of_no_finite_number_is_an_error_in_every_column(tmp_path, cell, header, row, expected):
     (tmp_path / "v.csv").write_text(f"{header}\n{row.format(cell)}\n")
     options = {"min_confidence": 0.5} if "confidence" in header else {}
-    assert error(tmp_path / "v.csv", "openface", **options) == f"v.csv:2: expected {expected}, found {cell!r}"
+    first = error(tmp_path / "v.csv", "openface", **options).splitlines()[0]
+    assert first == f"v.csv:2: expected {expected}, found {cell!r}"
 
 
 @pytest.mark.parametrize("value", [np.inf, -np.inf, 1e300])
@@ -90,8 +91,8 @@ def test_an_infinite_number_of_parquet_is_an_error(tmp_path, value):
     )
     columns = {"frame": [1, 2], "AU01": [0.0, value], "emotion": ["x", "y"]}
     pq.write_table(pa.table(columns), tmp_path / "t.parquet")
-    assert (
-        error(tmp_path / "t.parquet") == f"t.parquet: row 2: expected 0 or 1 in column AU01, found {value!r}"
+    assert error(tmp_path / "t.parquet").startswith(
+        f"t.parquet: row 2: expected 0 or 1 in column AU01, found {value!r}"
     )
 
 
