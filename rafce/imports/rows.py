@@ -275,7 +275,7 @@ class Reader:
 
     def _au_hint(self, meaning: AuColumn) -> str:
         """What may help where a value is outside the range of its column."""
-        graded = "--au-threshold X takes intensities from 0 to 5"
+        graded = "--au-threshold X takes intensities from 0 to 5 or A to E"
         wider = "--au-range LOW,HIGH takes another range"
         more = (wider if meaning.threshold is not None else graded) if self.options.source == "table" else ""
         return f"(--unknown 9,… names codes that mean unknown{more and '; '}{more})"

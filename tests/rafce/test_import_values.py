@@ -78,7 +78,7 @@ def test_occlusion_9_beside_presence_is_an_error_that_names_the_option(tmp_path)
     text = "image,emotion,AU01\na.jpg,x,1\nb.jpg,y,9\n"
     assert refusal(tmp_path, text) == [
         "t.csv:3: expected 0 or 1 in column AU01, found '9'",
-        f"({CODES}; --au-threshold X takes intensities from 0 to 5)",
+        f"({CODES}; --au-threshold X takes intensities from 0 to 5 or A to E)",
     ]
     bring_in(tmp_path, text, unknown="9")
     assert [row["AU01"] for row in rows_of(tmp_path)] == [True, None]
@@ -124,6 +124,24 @@ def test_evidence_below_0_needs_a_range_and_then_minus_one_is_a_value(tmp_path):
     assert [row["AU01"] for row in rows_of(tmp_path)] == [False, True, True, False, None]
     bring_in(tmp_path, EVIDENCE, au_threshold=-0.5, au_range="-10,10", unknown="-1", **column)
     assert [row["AU01"] for row in rows_of(tmp_path)] == [True, True, True, None, None]
+
+
+FACEREADER = "image,emotion,Action Unit 12\n" + "".join(
+    f"{i}.jpg,x,{cell}\n" for i, cell in enumerate(["NotActive", "A", "B", "c", "E", "", "-1", "5"])
+)
+
+
+def test_facs_letters_are_intensities_with_a_threshold_and_an_error_without(tmp_path):
+    column = {"au_columns": "Action Unit 12=12"}
+    found = refusal(tmp_path, FACEREADER, **column)
+    assert found[0] == "t.csv:2: expected 0 or 1 in column Action Unit 12, found 'NotActive'"
+    assert found[-1] == f"({CODES}; --au-threshold X takes intensities from 0 to 5 or A to E)"
+    found = refusal(tmp_path, FACEREADER.replace(",E", ",F"), au_threshold=2.0, **column)
+    assert found[0] == "t.csv:6: expected a number from 0 to 5 in column Action Unit 12, found 'F'"
+    found = refusal(tmp_path, FACEREADER, au_threshold=2.0, au_range="0,100", **column)
+    assert found[0] == "t.csv:2: expected a number from 0 to 100 in column Action Unit 12, found 'NotActive'"
+    bring_in(tmp_path, FACEREADER, au_threshold=2.0, **column)
+    assert [row["AU12"] for row in rows_of(tmp_path)] == [False, False, True, True, True, None, None, True]
 
 
 def test_percentages_need_a_range_too(tmp_path):
