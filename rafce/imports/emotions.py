@@ -14,7 +14,7 @@ from rafce.imports.faults import BlockFaults, Faults
 from rafce.imports.files import Block, Places, Ragged, TableFile, read_blocks
 from rafce.imports.naming import Naming
 from rafce.imports.spellings import whole_numbers_alike
-from rafce.imports.values import texts, whole_numbers
+from rafce.imports.values import names, texts, whole_numbers
 
 # N rows of a block, M rows of the emotions file
 IntArray = npt.NDArray[np.int64]
@@ -89,8 +89,8 @@ def read_emotions(
     pieces: list[dict[str, Any]] = []
     told_pieces: list[dict[str, Any]] = []
     has_decimal_comma = False
-    names, frames = list(dict.fromkeys([*keys, *told.values()])), [key for key in keys if key == FRAME]
-    for block in read_blocks(table, names, ragged, numbers=frames, whole=frames):
+    columns, frames = list(dict.fromkeys([*keys, *told.values()])), [key for key in keys if key == FRAME]
+    for block in read_blocks(table, columns, ragged, numbers=frames, whole=frames):
         found = BlockFaults(block)
         pieces.append({name: key_column(name, block.columns[name], found, naming) for name in keys})
         has_decimal_comma |= bool(block.as_written)
@@ -126,7 +126,7 @@ def key_column(name: str, column: pa.Array, found: BlockFaults, naming: Naming) 
         frame_N, wrong_N = whole_numbers(column)
         found.check(wrong_N, "the number of a frame", column)
         return frame_N
-    text = texts(column)
+    text = names(column)
     found.check(text.is_null(), f"a value in column {name}", column)
     if name == "image":
         return naming.stems(text) if naming.by_stem else naming.images(text)
@@ -156,7 +156,7 @@ def _told(block: Block, told: Mapping[str, str], found: BlockFaults, naming: Nam
     columns = {}
     for role, name in told.items():
         column = block.columns[name]
-        text = texts(column)
+        text = texts(column) if role == EMOTION else names(column)
         if role != EMOTION:
             found.check(text.is_null(), f"a value in column {name}", column)
         columns[role] = naming.images(text) if role == "image" else text

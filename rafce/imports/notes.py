@@ -12,7 +12,7 @@ from rafce.imports.rows import Reader
 from rafce.schema import PARTITIONS
 from rafce.streaming import Tally
 
-MOST_SHOWN = 5
+MOST_SHOWN, MOST_LETTERS = 5, 60
 
 
 def import_notes(
@@ -24,7 +24,8 @@ def import_notes(
     drawn = [reader.names_like_partitions.note] if options.split is None else []
     own = PARTITION in plan.roles
     partitions = _partition_notes(reader, sizes, n_carved, options) if own else filter(None, drawn)
-    return first_faults([*plan.notes, *partitions, *_left_out_notes(reader), *_spelling_notes(reader)])
+    notes = [*plan.notes, *partitions, *_left_out_notes(reader), *_spelling_notes(reader)]
+    return first_faults([_printable(note) for note in notes])
 
 
 def reading_notes(inputs: Mapping[str, Any], counts: Mapping[str, Any]) -> list[str]:
@@ -48,7 +49,7 @@ def _partition_notes(
     read_as = reader.partitions.read_as
     if options.partition_column is not None or any(value != name for value, name in read_as):
         column = options.partition_column or PARTITION
-        values = [f"{value} is {name} ({n:,} {_rows(n)})" for (value, name), n in read_as.items()]
+        values = [f"{_short(value)} is {name} ({n:,} {_rows(n)})" for (value, name), n in read_as.items()]
         yield f"Partitions are those of column {column}: {_some(values)}."
     if n_carved:
         n_train = sizes[TRAIN] + n_carved
@@ -85,7 +86,7 @@ def _left_out_notes(reader: Reader) -> Iterator[str]:
 def _spelling_notes(reader: Reader) -> Iterator[str]:
     for kind, names in (("emotion", reader.emotions), ("group", reader.groups)):
         merged = names.merged()
-        shown = [f"{', '.join(map(repr, rest))} as {first!r}" for first, *rest in merged]
+        shown = [f"{_listed(rest)} as {_short(first)!r}" for first, *rest in merged]
         if shown:
             yield f"Spellings of one {kind} are read as the first: {_some(shown)}."
 
@@ -95,7 +96,25 @@ def _rows(n: int) -> str:
 
 
 def _counted(counter: Counter[str]) -> list[str]:
-    return [f"{value} ({n:,})" for value, n in sorted(counter.items(), key=lambda item: (-item[1], item[0]))]
+    return [
+        f"{_short(value)} ({n:,})"
+        for value, n in sorted(counter.items(), key=lambda item: (-item[1], item[0]))
+    ]
+
+
+def _listed(texts: Sequence[str]) -> str:
+    shown = [repr(_short(text)) for text in texts[:MOST_SHOWN]]
+    return ", ".join([*shown, *(["…"] if len(texts) > MOST_SHOWN else [])])
+
+
+def _short(text: str) -> str:
+    return text if len(text) <= MOST_LETTERS else f"{text[:MOST_LETTERS]}…"
+
+
+def _printable(text: str) -> str:
+    """A text with escapes for what could steer a terminal."""
+    letters = (c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
+    return "".join(letters)
 
 
 def _some(texts: Sequence[str]) -> str:

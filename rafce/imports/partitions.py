@@ -5,6 +5,7 @@ from codecs import getincrementaldecoder
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from functools import lru_cache
+from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
@@ -52,6 +53,7 @@ OTHER_VALUES = "(--partition-values train=NAME,… says what other values mean)"
 MOST_COLUMNS = 2000  # of a wider table only the names of columns are looked at
 MOST_VALUES = 20
 LONG_WORD = 4
+MOST_LETTERS = 60
 
 
 class Carved(NamedTuple):
@@ -87,11 +89,20 @@ def check_partition_columns(
         )
     # the tables of a folder are alike, so that the values of one will do
     found = {file.path: _alike(file, options, file in (tables[0], beside)) for file in files}
-    if options.split is None:
-        _check_file_names(tables)
-    else:
+    if options.split is not None:
         names = sorted({name for names in found.values() for name in names})
         return f"Not used, since --split draws the partitions: column {', '.join(names)}." if names else ""
+    _check_file_names(tables)
+    _refuse(found)
+    if options.partition_values is not None:
+        raise ConfigError(
+            "--partition-values: expected --partition-column NAME too, found no column of partitions"
+        )
+    return ""
+
+
+def _refuse(found: Mapping[Path, Sequence[str]]) -> None:
+    """LabelError for each of these columns."""
     raise_all(
         [
             f"{path}: expected --partition-column {name} to use it, or --split {DEFAULT_SPLIT} to draw partitions "
@@ -100,11 +111,6 @@ def check_partition_columns(
             for name in names
         ]
     )
-    if options.partition_values is not None:
-        raise ConfigError(
-            "--partition-values: expected --partition-column NAME too, found no column of partitions"
-        )
-    return ""
 
 
 def _check_file_names(tables: Sequence[TableFile]) -> None:
@@ -126,7 +132,7 @@ def _alike(file: TableFile, options: ImportOptions, look_inside: bool) -> list[s
     taken = {name.strip().casefold() for name in chosen if name is not None}
     rest = [name for name in file.columns if name and name.casefold() not in taken]
     named = [name for name in rest if _is_telling(name)]
-    others = [name for name in rest if name not in named]
+    others = [name for name in rest if not _is_telling(name)]
     if not look_inside or len(others) > MOST_COLUMNS:
         return named
     return [*named, *_by_values(file, others)]
@@ -234,7 +240,7 @@ class NamesLikePartitions:
         """What to say where partitions are drawn over such images; "" where there are none."""
         if len(self._found) < len(IN_NAMES):
             return ""
-        shown = " and ".join(self._found[part] for part in IN_NAMES)
+        shown = " and ".join(self._found[part][-MOST_LETTERS:] for part in IN_NAMES)
         return (
             f"Partitions are drawn, although names of images may say them ({shown}): see --partition-column."
         )

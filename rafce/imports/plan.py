@@ -93,11 +93,7 @@ def make_plan(options: ImportOptions) -> Plan:
     file = None
     if options.emotions is not None:
         file, prints["emotions"] = examined(open_table(options.emotions))
-    layouts = tuple(_layout(found, options, file) for found in tables)
-    _check_alike(layouts)
-    _check_meanings(layouts)
-    if file is not None:
-        _check_keys(layouts, file)
+    layouts = _layouts(tables, options, file)
     naming = replace(Naming.of(options), by_stem=layouts[0].keys.get(IMAGE) == FILE_STEM)
     notes = (check_partition_columns(tables, file, options), affectnet_note(options, tables))
     told = {} if file is None else _told(file, options)
@@ -109,6 +105,17 @@ def make_plan(options: ImportOptions) -> Plan:
     roles = frozenset(layouts[0].roles) | frozenset(told)
     said = tuple(filter(None, notes))
     return Plan(layouts, tuple(aus), emotions, roles, prints, naming, rules, unknown, said)
+
+
+def _layouts(
+    tables: Sequence[TableFile], options: ImportOptions, emotions: TableFile | None
+) -> tuple[Layout, ...]:
+    layouts = tuple(_layout(found, options, emotions) for found in tables)
+    _check_alike(layouts)
+    _check_meanings(layouts)
+    if emotions is not None:
+        _check_keys(layouts, emotions)
+    return layouts
 
 
 def _layout(found: TableFile, options: ImportOptions, emotions: TableFile | None) -> Layout:

@@ -21,7 +21,7 @@ from rafce.imports.plan import FILE_STEM, GROUP, Layout, Plan
 from rafce.imports.repeats import HASH, hash_names
 from rafce.imports.source import AuColumn, listed
 from rafce.imports.spellings import SpelledNames, group_key, word_key
-from rafce.imports.values import au_states, numbers, texts, whole_numbers
+from rafce.imports.values import au_states, names, numbers, texts, whole_numbers
 from rafce.schema import PARTITIONS, au_column
 
 # N rows of a block
@@ -48,7 +48,7 @@ class Piece(NamedTuple):
     def text(self, role: str) -> pa.Array:
         """What is known of each row in a role, from its table before the emotions file; an empty cell is a fault."""
         cells = self.cells[role] if role in self.cells else self.told[role]
-        text = texts(cells)
+        text = names(cells)
         self.found.check(text.is_null(), f"a value for the {role}", cells)
         return text
 
@@ -143,9 +143,9 @@ class Reader:
 
     def check_left_out(self) -> None:
         """RafceError: emotions to drop that no row has, or rows of which all were left out."""
-        names, n_rows = self.emotions.names(), self.left_out.n_rows
-        check_dropped(self.plan.rules, self.left_out, names)
-        if n_rows and not names:
+        kept, n_rows = self.emotions.names(), self.left_out.n_rows
+        check_dropped(self.plan.rules, self.left_out, kept)
+        if n_rows and not kept:
             where = self.plan.layouts[0].table.path
             raise LabelError(f"{where}: expected rows with an emotion, found none: {n_rows} were left out")
 
@@ -275,7 +275,7 @@ class Reader:
 
     def _au_hint(self, meaning: AuColumn) -> str:
         """What may help where a value is outside the range of its column."""
-        graded = "--au-threshold X takes intensities from 0 to 5"
+        graded = "--au-threshold X takes intensities from 0 to 5 or A to E"
         wider = "--au-range LOW,HIGH takes another range"
         more = (wider if meaning.threshold is not None else graded) if self.options.source == "table" else ""
         return f"(--unknown 9,… names codes that mean unknown{more and '; '}{more})"

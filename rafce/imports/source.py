@@ -24,6 +24,11 @@ class AuColumn(NamedTuple):
     least: float = 0
 
     @property
+    def is_intensity(self) -> bool:
+        """Whether the column has FACS intensities, for which letters may stand: A is 1, E is 5."""
+        return self.threshold is not None and (self.least, self.most) == (0, MOST_INTENSE)
+
+    @property
     def expected(self) -> str:
         """What may stand in the column, in words."""
         return "0 or 1" if self.threshold is None else f"a number from {self.least:g} to {self.most:g}"

@@ -19,6 +19,9 @@ IntArray = npt.NDArray[np.int64]
 
 MISSING = ("", "na", "n/a", "n.a.", "#n/a", "#n/a n/a", "#na", "<na>", "nan", "null", "nil", "none", "nat")
 """A cell without a value, as R, pandas, NumPy, databases and spreadsheets write it, in lower case."""
+NO_NAMES = [word for word in MISSING if word != "na"]  # NA is a subject of JAFFE
+LETTERS = {"notactive": "0", "not active": "0", "a": "1", "b": "2", "c": "3", "d": "4", "e": "5"}
+"""FACS intensities (Ekman, Friesen & Hager 2002) as letters, and what FaceReader writes where there is none."""
 TRUTH = {"true": 1.0, "false": 0.0}
 MOST_FRAMES = 1 << 32
 NUMBER = re.compile(r"[-+]?(\d+\.?\d*|\.\d+)(e[-+]?\d+)?", re.ASCII)
@@ -45,6 +48,13 @@ def texts(column: pa.Array) -> pa.Array:
     return pc.if_else(pc.equal(text, ""), pa.scalar(None, pa.string()), text)
 
 
+def names(column: pa.Array) -> pa.Array:
+    """As `texts`, but null also where the cell says that it has no value."""
+    text = texts(column)
+    is_none = pc.is_in(pc.utf8_lower(text), value_set=pa.array(NO_NAMES))
+    return pc.if_else(is_none, pa.scalar(None, pa.string()), text)
+
+
 def numbers(column: pa.Array) -> Numbers:
     """A column as numbers; true is 1 and false 0."""
     if is_text(column.type):
@@ -60,6 +70,8 @@ def au_states(column: pa.Array, meaning: AuColumn, unknown: UnknownCodes) -> Sta
         is_code = pc.is_in(pc.utf8_lower(text), value_set=pa.array(unknown.words))
         column = pc.if_else(is_code, pa.scalar(None, pa.string()), text)
     value_N, wrong_N = numbers(column)
+    if wrong_N.any() and is_text(column.type) and meaning.is_intensity:
+        value_N, wrong_N = numbers(_without_letters(texts(column)))
     known_N = ~(np.isnan(value_N) | np.isin(value_N, unknown.numbers(meaning)))
     if meaning.threshold is None:
         fits_N, active_N = np.isin(value_N, (0, 1)), value_N == 1
@@ -69,6 +81,11 @@ def au_states(column: pa.Array, meaning: AuColumn, unknown: UnknownCodes) -> Sta
             value_N >= meaning.threshold,
         )
     return States(active_N & known_N, known_N, wrong_N | (known_N & ~fits_N))
+
+
+def _without_letters(text: pa.Array) -> pa.Array:
+    position = pc.index_in(pc.utf8_lower(text), value_set=pa.array(list(LETTERS)))
+    return pc.if_else(position.is_valid(), pa.array(list(LETTERS.values())).take(position), text)
 
 
 def whole_numbers(column: pa.Array) -> tuple[IntArray, BoolArray]:

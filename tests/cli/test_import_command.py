@@ -163,7 +163,7 @@ def test_a_fault_is_one_message_with_exit_code_2_and_nothing_is_written(tmp_path
     assert result.exit_code == 2
     assert result.stderr == (
         f"error: {tmp_path}/t.csv:2: expected 0 or 1 in column AU01, found '2'\n"
-        "(--unknown 9,… names codes that mean unknown; --au-threshold X takes intensities from 0 to 5)\n"
+        "(--unknown 9,… names codes that mean unknown; --au-threshold X takes intensities from 0 to 5 or A to E)\n"
     )
     assert [path.name for path in tmp_path.iterdir()] == ["t.csv"]
 

@@ -289,7 +289,7 @@ def test_faults_of_all_files_are_named_in_order_up_to_twenty(tmp_path):
     assert (1, 20) in places
     # 9 odd rows and 6 multiples of three in each file, and the short line
     assert found[20] == f"… and {2 * 15 + 1 - 20} more"
-    assert found[21:] == [f"({UNKNOWN_CODES}; --au-threshold X takes intensities from 0 to 5)"]
+    assert found[21:] == [f"({UNKNOWN_CODES}; --au-threshold X takes intensities from 0 to 5 or A to E)"]
 
 
 def test_a_line_keeps_its_number_behind_lines_that_do_not_fit(tmp_path):

@@ -195,6 +195,24 @@ def test_images_that_are_called_as_partitions_are_drawn_over_only_with_a_note(tm
     assert bring_in(tmp_path, text.replace("/t", "/con"))["notes"] == []
 
 
+def test_what_is_said_never_has_control_characters_or_endless_names(tmp_path):
+    rows = "".join(
+        f"{i}.jpg,glad,1,{('Training', 'test')[i % 2]}{chr(31)},{'x' * 5000}{'aA'[i % 2]}\n" for i in range(8)
+    )
+    notes = bring_in(tmp_path, f"image,emotion,AU01,Usage,who\n{rows}", partition_column="Usage")["notes"]
+    assert (
+        notes[0]
+        == r"Partitions are those of column Usage: Training\x1f is train (4 rows); test\x1f is test (4 rows)."
+    )
+    for split in (None, "60/20/20"):
+        rows = "".join(f"{i}.jpg,glad,1,{'g' * 5000}{'aAbBcC'[i % 6]}\n" for i in range(12))
+        notes = bring_in(tmp_path, f"image,emotion,AU01,who\n{rows}", split=split, group_column="who")[
+            "notes"
+        ]
+        assert len(notes) == 1
+        assert len(notes[0]) < 500
+
+
 # --- what values mean ---
 
 WORDS = {
@@ -355,6 +373,25 @@ def test_a_group_in_two_partitions_is_named_before_validation_is_taken_from_it(t
     with pytest.raises(DatasetError) as caught:
         bring_in(tmp_path, f"image,emotion,AU01,who,partition\n{rows}", group_column="who")
     assert str(caught.value) == "samples: group 1: expected in one partition, found in train and test"
+
+
+def test_validation_from_train_keeps_videos_whole(tmp_path):
+    rows = "".join(
+        f"{i}.jpg,{'glad' if i % 2 else 'sad'},1,v{i // 4},{'test' if i < 8 else 'train'}\n"
+        for i in range(40)
+    )
+    manifest = bring_in(
+        tmp_path, f"image,emotion,AU01,video,Usage\n{rows}", partition_column="Usage", group_column="video"
+    )
+    found = partition_of(tmp_path)
+    parts = [{found[f"{i}.jpg"] for i in range(4 * video, 4 * video + 4)} for video in range(10)]
+    assert parts[:2] == [{"test"}] * 2
+    assert Counter(part for (part,) in parts) == {"test": 2, "train": 6, "validation": 2}
+    assert manifest["counts"]["groups"] == {"train": 6, "validation": 2, "test": 2}
+    assert manifest["notes"][-1] == (
+        "No row was in validation: 8 of 32 rows of train were taken for it "
+        "(25% of each emotion, no group cut, --seed 0)."
+    )
 
 
 def test_a_wide_table_is_not_searched_by_value(tmp_path, monkeypatch):

@@ -78,7 +78,7 @@ def test_occlusion_9_beside_presence_is_an_error_that_names_the_option(tmp_path)
     text = "image,emotion,AU01\na.jpg,x,1\nb.jpg,y,9\n"
     assert refusal(tmp_path, text) == [
         "t.csv:3: expected 0 or 1 in column AU01, found '9'",
-        f"({CODES}; --au-threshold X takes intensities from 0 to 5)",
+        f"({CODES}; --au-threshold X takes intensities from 0 to 5 or A to E)",
     ]
     bring_in(tmp_path, text, unknown="9")
     assert [row["AU01"] for row in rows_of(tmp_path)] == [True, None]
@@ -124,6 +124,24 @@ def test_evidence_below_0_needs_a_range_and_then_minus_one_is_a_value(tmp_path):
     assert [row["AU01"] for row in rows_of(tmp_path)] == [False, True, True, False, None]
     bring_in(tmp_path, EVIDENCE, au_threshold=-0.5, au_range="-10,10", unknown="-1", **column)
     assert [row["AU01"] for row in rows_of(tmp_path)] == [True, True, True, None, None]
+
+
+FACEREADER = "image,emotion,Action Unit 12\n" + "".join(
+    f"{i}.jpg,x,{cell}\n" for i, cell in enumerate(["NotActive", "A", "B", "c", "E", "", "-1", "5"])
+)
+
+
+def test_facs_letters_are_intensities_with_a_threshold_and_an_error_without(tmp_path):
+    column = {"au_columns": "Action Unit 12=12"}
+    found = refusal(tmp_path, FACEREADER, **column)
+    assert found[0] == "t.csv:2: expected 0 or 1 in column Action Unit 12, found 'NotActive'"
+    assert found[-1] == f"({CODES}; --au-threshold X takes intensities from 0 to 5 or A to E)"
+    found = refusal(tmp_path, FACEREADER.replace(",E", ",F"), au_threshold=2.0, **column)
+    assert found[0] == "t.csv:6: expected a number from 0 to 5 in column Action Unit 12, found 'F'"
+    found = refusal(tmp_path, FACEREADER, au_threshold=2.0, au_range="0,100", **column)
+    assert found[0] == "t.csv:2: expected a number from 0 to 100 in column Action Unit 12, found 'NotActive'"
+    bring_in(tmp_path, FACEREADER, au_threshold=2.0, **column)
+    assert [row["AU12"] for row in rows_of(tmp_path)] == [False, False, True, True, True, None, None, True]
 
 
 def test_percentages_need_a_range_too(tmp_path):
@@ -457,6 +475,24 @@ def test_a_group_that_table_and_emotions_file_tell_differently_is_an_error(tmp_p
     assert refusal(tmp_path, text, emotions=emotions, group_column="who") == [
         "t.csv:5: expected the group 0.0 as in emotions.csv, found 3"
     ]
+
+
+@pytest.mark.parametrize("cell", ["nan", "NaN", "None", "null", "#N/A", "<NA>", "n/a"])
+@pytest.mark.parametrize("role", ["group", "image", "partition"])
+def test_a_cell_without_a_value_is_no_group_image_or_partition(tmp_path, cell, role):
+    rows = "".join(f"{i}.jpg,x,1,{i},train\n" for i in range(4)).replace(
+        *{"group": (",2,", f",{cell},"), "image": ("2.jpg", cell), "partition": ("2,train", f"2,{cell}")}[
+            role
+        ]
+    )
+    found = refusal(tmp_path, f"image,emotion,AU01,who,partition\n{rows}", group_column="who")
+    assert found[0] == f"t.csv:4: expected a value for the {role}, found {cell!r}"
+
+
+def test_na_is_a_subject(tmp_path):
+    rows = "".join(f"{i}.jpg,x,1,{('NA', 'KA', 'KL')[i % 3]}\n" for i in range(6))
+    bring_in(tmp_path, f"image,emotion,AU01,who\n{rows}", group_column="who")
+    assert {row["group"] for row in rows_of(tmp_path)} == {"NA", "KA", "KL"}
 
 
 # --- names that join ---

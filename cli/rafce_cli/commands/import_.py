@@ -216,8 +216,8 @@ def libreface(**options: Any) -> None:
     "[default: all called AU01, au_1 or alike]",
 )
 @threshold_option(
-    "Take an AU as active from this value on, of intensities from 0 to 5; without it only 0 and 1 (or false and true) "
-    "may stand there."
+    "Take an AU as active from this value on, of intensities from 0 to 5 or A to E; without it only 0 and 1 (or false "
+    "and true) may stand there."
 )
 @click.option(
     "--au-range",
