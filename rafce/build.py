@@ -13,7 +13,7 @@ import numpy as np
 
 import rafce
 from rafce.compounds import TIE_POLICIES
-from rafce.dataset import MANIFEST, MANIFEST_SCHEMA, TABLES
+from rafce.dataset import MANIFEST, MANIFEST_SCHEMA, TABLES, manifest_with_digest
 from rafce.errors import ConfigError, RafceError
 from rafce.folder import check_replaceable, names_in, replacing_folder
 from rafce.formats.raf_au import find_raf_au, read_raf_au
@@ -84,7 +84,7 @@ def build_dataset(options: BuildOptions) -> dict[str, Any]:
     cells = lab_cells() if options.lab is None else read_lab_table(options.lab)
     image_folder, missing = _find_images(options, samples)
     tables = _tables(samples, joined, cells)
-    manifest = _manifest(options, joined, samples, image_folder, missing)
+    manifest = manifest_with_digest(_manifest(options, joined, samples, image_folder, missing))
     with replacing_folder(options.out, is_dataset_folder, WHAT) as folder:
         for name, (table, schema) in tables.items():
             write_parquet(table, schema, folder / f"{name}.parquet")

@@ -8,7 +8,7 @@ from typing import Any
 import pyarrow as pa
 
 from rafce.build import WHAT, is_dataset_folder
-from rafce.dataset import MANIFEST
+from rafce.dataset import MANIFEST, manifest_with_digest
 from rafce.folder import check_replaceable, replacing_folder
 from rafce.grouped import GroupTally, count_groups
 from rafce.images import ImageFolder, find_in, missing_images, require_images
@@ -52,7 +52,7 @@ def import_dataset(options: ImportOptions, progress: Progress = lambda _done, _t
     parse_split(options.split)
     plan = make_plan(options)
     with replacing_folder(options.out, is_dataset_folder, WHAT) as folder:
-        manifest = _import(options, plan, folder, progress)
+        manifest = manifest_with_digest(_import(options, plan, folder, progress))
         text = json.dumps(manifest, indent=2, ensure_ascii=False) + "\n"
         (folder / MANIFEST).write_text(text, encoding="utf-8")
     return manifest
