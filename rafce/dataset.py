@@ -5,7 +5,7 @@ import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pyarrow as pa
 
@@ -14,7 +14,6 @@ from rafce.errors import DatasetError, raise_all
 from rafce.parquet import Stored, opened, read_parquet
 from rafce.parts import Chunk, Samples, find_samples, read_rows
 from rafce.schema import (
-    PARTITIONS,
     Vocabulary,
     au_statistics_schema,
     discarded_schema,
@@ -23,13 +22,10 @@ from rafce.schema import (
 )
 from rafce.taxonomy import BASIC_EMOTIONS
 
-if TYPE_CHECKING:
-    from rafce.streaming import Tally
-
 MANIFEST = "manifest.json"
-MANIFEST_SCHEMA = "manifest/1"
+MANIFEST_SCHEMA, OLD_MANIFEST_SCHEMA = "manifest/2", "manifest/1"
+"""The older one carries no digest."""
 DIGEST = "sha256"
-MANIFEST_PARTS = frozenset({"schema", "inputs", "options", "images", "counts", "official", "versions", DIGEST})
 TABLES = ("discarded", "au_statistics", "lab_statistics")
 MOST_NAMES = 1 << 21
 """Up to so many samples of other programs repeated names are looked for at once; the importer has looked at its own."""
@@ -129,11 +125,13 @@ def _check_manifest(dataset: Dataset, discarded_as_written: bool) -> None:
         raise_all([f"{dataset.folder / MANIFEST}: {fault}" for fault in faults], DatasetError)
 
 
-def check_counts(dataset: Dataset, tally: "Tally") -> None:
-    """DatasetError where the manifest of samples that are as they were written counts others."""
-    if dataset.samples.sealed and dataset.samples.grid.partitions == PARTITIONS:
-        known_A = tally.known_PEA.sum((0, 1))
-        faults = counted_faults(dataset.manifest, dataset.words, tally.images_PE, known_A)
+def check_partitions(dataset: Dataset, images_PE: Any, known_A: Any) -> None:
+    """DatasetError where the manifest counts others than the samples, if these are as they were written.
+
+    `images_PE` are images by partition and emotion, `known_A` those in which an AU is known.
+    """
+    if dataset.samples.sealed:
+        faults = counted_faults(dataset.manifest, dataset.words, images_PE, known_A)
         raise_all([f"{dataset.folder / MANIFEST}: {fault}" for fault in faults], DatasetError)
 
 
@@ -160,19 +158,13 @@ def read_manifest(folder: Path) -> dict[str, Any]:
     except (OSError, ValueError, RecursionError) as error:
         raise DatasetError(f"{path}: expected JSON: {error}") from None
     found = manifest.get("schema") if isinstance(manifest, dict) else None
-    if found != MANIFEST_SCHEMA:
+    if found not in (MANIFEST_SCHEMA, OLD_MANIFEST_SCHEMA):
         raise DatasetError(
-            f"{path}: expected schema {MANIFEST_SCHEMA}, found {found}; build the dataset again"
+            f"{path}: expected schema {MANIFEST_SCHEMA}, found {str(found)[:60]}; build the dataset again"
         )
-    _check_digest(manifest, path)
-    return dict(manifest)
-
-
-def _check_digest(manifest: Mapping[str, Any], path: Path) -> None:
-    """An older manifest has none."""
-    unknown = sorted(manifest.keys() - MANIFEST_PARTS)
-    if unknown or (DIGEST in manifest and manifest[DIGEST] != _digest(manifest)):
+    if (found == MANIFEST_SCHEMA or DIGEST in manifest) and manifest.get(DIGEST) != _digest(manifest):
         raise DatasetError(
             f"{path}: damaged, or changed by hand: its {DIGEST} is not that of the rest (only the root and suffix of "
             "images may be changed); make the dataset again"
         )
+    return dict(manifest)

@@ -4,7 +4,7 @@ Page checksums guard what pages hold, not the headers between them nor the foote
 and the vocabulary. So the writer puts a seal in the gap before the footer, where every other reader looks past it: the
 SHA-256 of the footer and a CRC-32 of each column chunk, headers and all. A file that another program writes again loses
 its seal and keeps its metadata, so a seal (unlike a digest in the metadata) never blames an edit for damage. And since
-`write_parquet` checks samples before it seals them, derived columns of a sealed file need no second check.
+`write_parquet` seals no samples whose columns contradict each other, those of a sealed file need no second check.
 
     seal = HEAD · SHA-256 of footer · CRC-32 of each chunk · number of chunks · CRC-32 of the three before it · TAIL
 """
@@ -22,7 +22,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from rafce.checks.rows import table_faults
+from rafce.checks.rows import is_sound
 from rafce.errors import DatasetError
 from rafce.schema import SCHEMA_KEY, Vocabulary, check_schema, check_vocabulary
 
@@ -72,26 +72,24 @@ class OpenFile(NamedTuple):
 
 
 def write_parquet(table: pa.Table, schema: pa.Schema, path: Path) -> None:
-    """Write a table in the columns, types and metadata of its schema.
+    """Write a table in the columns, types and metadata of its schema; a null where none may be is a ValueError.
 
-    ValueError: a null where none may be, samples whose derived columns contradict their labels.
+    Samples whose columns contradict each other get no seal: whoever reads them says what is wrong.
     """
     whole = table.select(schema.names).cast(schema)
-    if (schema.metadata or {}).get(SCHEMA_KEY, b"").startswith(b"samples/"):
-        faults = table_faults(whole, check_vocabulary(schema.metadata, path))
-        if faults:
-            raise ValueError("\n".join(faults[:3]))
     _write(whole, path)
-    with path.open("r+b") as file:
-        seal(file)
+    is_samples = (schema.metadata or {}).get(SCHEMA_KEY, b"").startswith(b"samples/")
+    if not is_samples or is_sound(whole, check_vocabulary(schema.metadata, path)):
+        with path.open("r+b") as file:
+            seal(file)
 
 
-def parquet_bytes(table: pa.Table) -> memoryview:
+def parquet_bytes(table: pa.Table) -> bytes:
     """The whole content of such a file, for a table of any kind."""
     file = io.BytesIO()
     _write(table, file)
     seal(file)
-    return file.getbuffer()
+    return file.getvalue()
 
 
 def _write(table: pa.Table, where: Any) -> None:
@@ -195,7 +193,9 @@ def _footer(file: BinaryIO, path: Path | None = None) -> tuple[int, bytes]:
     end = file.read()
     length = int.from_bytes(end[:4], "little") + FOOTER_END
     if end[4:] != MAGIC or length + len(MAGIC) > size:
-        raise DatasetError(f"{path}: expected a Parquet file: it has no footer of one (cut off, damaged, or another kind)")
+        raise DatasetError(
+            f"{path}: expected a Parquet file: it has no footer of one (cut off, damaged, or another kind)"
+        )
     file.seek(size - length)
     return size - length, file.read()
 
@@ -221,7 +221,9 @@ def _crc(file: BinaryIO, start: int, size: int) -> int:
 
 
 def _damaged(path: Path, what: str) -> DatasetError:
-    return DatasetError(f"{path}: damaged: {what} are not as they were written; make it again, or take it from a backup")
+    return DatasetError(
+        f"{path}: damaged: {what} are not as they were written; make it again, or take it from a backup"
+    )
 
 
 def _reason(error: BaseException) -> str:

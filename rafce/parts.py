@@ -158,9 +158,9 @@ def read_rows(part: Part, grid: Grid, columns: Sequence[str]) -> Iterator[tuple[
     # with pre-buffering, or without a buffer, memory would follow the file's size
     texts = [name for name in needed if name in TEXT_COLUMNS]
     with opened(part.path, pre_buffer=False, buffer_size=BUFFER_BYTES, read_dictionary=texts) as opening:
-        file = _as_found(opening, part)
-        missing = [name for name in columns if name not in file.schema_arrow.names]
+        missing = [name for name in columns if name not in opening.file.schema_arrow.names]
         raise_all([f"{part.path}: expected a column {name}, found none" for name in missing], DatasetError)
+        file = _as_found(opening, part)
         opening.check(part.row_groups, names)
         # one thread each, since parts are read side by side
         for batch in file.iter_batches(CHUNK_ROWS, list(part.row_groups), names, use_threads=False):
@@ -173,7 +173,11 @@ def _as_found(opening: OpenFile, part: Part) -> Any:
     """The file; DatasetError where it is another than the one whose columns and row groups were looked up."""
     there = set(opening.file.schema_arrow.names)
     groups = range(opening.file.num_row_groups)
-    if opening.sealed != part.sealed or not there.issuperset(part.layout.columns) or part.row_groups[-1] not in groups:
+    if (
+        opening.sealed != part.sealed
+        or not there.issuperset(part.layout.columns)
+        or part.row_groups[-1] not in groups
+    ):
         raise DatasetError(f"{part.path}: was written anew while it was read; try again")
     return opening.file
 

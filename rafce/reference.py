@@ -24,7 +24,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from rafce.errors import LabelError, raise_all
-from rafce.formats.lines import decoded_lines
+from rafce.formats.lines import ReadBytes, decoded_lines
 from rafce.taxonomy import COMPOUND_EMOTIONS, FACS_NAMES
 
 if TYPE_CHECKING:
@@ -61,13 +61,15 @@ def paper_wild_cells() -> tuple[LabCell, ...]:
     return parse_cells(_shipped_text("table1_wild.csv").splitlines(), "table1_wild.csv", COMPOUND_EMOTIONS)
 
 
-def read_lab_table(path: Path, emotions: Sequence[str] = COMPOUND_EMOTIONS) -> tuple[LabCell, ...]:
+def read_lab_table(
+    path: Path, emotions: Sequence[str] = COMPOUND_EMOTIONS, read: ReadBytes = Path.read_bytes
+) -> tuple[LabCell, ...]:
     """The cells of a user's own laboratory table: a CSV file with the columns emotion, au, percent[, note].
 
     LabelError lists up to twenty faults with their lines: a missing, unknown or repeated column, an emotion
     not in `emotions`, an AU that is no FACS code, a percent outside [0, 100], a repeated emotion and AU.
     """
-    return parse_cells(decoded_lines(path), str(path), emotions)
+    return parse_cells(decoded_lines(path, read), str(path), emotions)
 
 
 def parse_cells(lines: Sequence[str], where: str, emotions: Sequence[str]) -> tuple[LabCell, ...]:

@@ -175,7 +175,12 @@ def check_vocabulary(entries: Mapping[bytes, bytes], where: object) -> Vocabular
     if not (isinstance(aus, list) and all(type(au) is int and 0 < au <= MAX_AU for au in aus)):
         raise DatasetError(f"{where}: expected ordered emotion names and AU numbers in its metadata")
     repeated = sorted({name for name in emotions if emotions.count(name) > 1})
-    raise_all([f"{where}: expected each emotion once in its metadata, found {name} again" for name in repeated], DatasetError)
+    raise_all(
+        [f"{where}: expected each emotion once in its metadata, found {name} again" for name in repeated],
+        DatasetError,
+    )
     if any(one >= other for one, other in pairwise(aus)):
-        raise DatasetError(f"{where}: expected AU numbers that rise in its metadata, found {', '.join(map(str, aus))}")
+        raise DatasetError(
+            f"{where}: expected AU numbers that rise in its metadata, found {', '.join(map(str, aus))}"
+        )
     return Vocabulary(tuple(emotions), tuple(aus))

@@ -1,4 +1,4 @@
-"""What each table beside the samples, and the manifest, must hold: columns, ranges, and numbers that follow from others."""
+"""What the tables beside the samples and the manifest must hold: columns, ranges, numbers that follow from others."""
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -11,6 +11,7 @@ import pyarrow.compute as pc
 
 from rafce.checks.rows import PROBABILITIES, probability_names, row_faults
 from rafce.errors import DatasetError, raise_all
+from rafce.joining import REASONS
 from rafce.schema import CATEGORIES, PARTITIONS, SCOPES, Vocabulary
 from rafce.statistics import Counts, category_index, category_names, frequency, sureness
 from rafce.taxonomy import BASIC_EMOTIONS, FACS_NAMES
@@ -29,7 +30,6 @@ REQUIRED = {
 }
 TOLERANCE = 1e-6  # of a figure that is computed again: another SciPy differs in its last digits
 NOT_JOINED = ("no-au-label", "no-emotion-label")
-REASONS = (*NOT_JOINED, "null-au", "officially-discarded", "no-second-label", "tie", "unmappable-pair")
 
 
 def check_table(table: pa.Table, kind: str, schema: pa.Schema, words: Vocabulary, where: object) -> pa.Table:
@@ -39,7 +39,11 @@ def check_table(table: pa.Table, kind: str, schema: pa.Schema, words: Vocabulary
     that contradict each other. Columns that follow from others may be missing.
     """
     table = _typed(table, schema, REQUIRED[kind], where)
-    faults = {"au_statistics": _statistics_faults, "lab_statistics": _lab_faults, "discarded": _discarded_faults}
+    faults = {
+        "au_statistics": _statistics_faults,
+        "lab_statistics": _lab_faults,
+        "discarded": _discarded_faults,
+    }
     raise_all([f"{where}: {fault}" for fault in faults[kind](table, words)], DatasetError)
     return table
 
@@ -47,7 +51,9 @@ def check_table(table: pa.Table, kind: str, schema: pa.Schema, words: Vocabulary
 def _typed(table: pa.Table, schema: pa.Schema, required: Sequence[str], where: object) -> pa.Table:
     names = table.schema.names
     faults = [f"expected a column {name}, found none" for name in required if name not in names]
-    faults += [f"expected each column once, found {name} again" for name in {n for n in names if names.count(n) > 1}]
+    faults += [
+        f"expected each column once, found {name} again" for name in {n for n in names if names.count(n) > 1}
+    ]
     raise_all([f"{where}: {fault}" for fault in sorted(faults)], DatasetError)
     fields = [field for field in schema if field.name in names]
     columns = []
@@ -64,7 +70,7 @@ def _typed(table: pa.Table, schema: pa.Schema, required: Sequence[str], where: o
 
 
 def _fits(found: Any, expected: Any) -> bool:
-    """Whether values of a type can stand for those of another: what other programs write for text, numbers and nulls."""
+    """Whether values of a type can stand for another's: what other programs write for text, numbers and nulls."""
     kinds = pa.types
     if kinds.is_string(expected):
         plain = found.value_type if kinds.is_dictionary(found) else found
@@ -103,7 +109,7 @@ def _statistics_faults(table: pa.Table, words: Vocabulary) -> list[str]:
             f"found {numbers[0][cell]}"
             for cell in _where(wrong)
         ]
-    return faults or [fault for fault in _derived_faults(table, order, Counts(n, count), words)]
+    return faults or list(_derived_faults(table, order, Counts(n, count), words))
 
 
 def _key_faults(table: pa.Table, words: Vocabulary) -> list[str]:
@@ -114,12 +120,16 @@ def _key_faults(table: pa.Table, words: Vocabulary) -> list[str]:
         key = tuple(record[name] for name in KEYS)
         known = key[0] in SCOPES and key[1] in words.emotions and key[2] in words.aus
         if not known:
-            faults.append(f"row {row}: expected a scope, an emotion and an AU of this dataset, found {_listed(key)}")
+            faults.append(
+                f"row {row}: expected a scope, an emotion and an AU of this dataset, found {_listed(key)}"
+            )
         elif key in seen:
             faults.append(f"row {row}: expected each scope, emotion and AU once, found {_listed(key)} again")
         elif record.get("emotion_id", words.emotions.index(key[1])) != words.emotions.index(key[1]):
             right = words.emotions.index(key[1])
-            faults.append(f"row {row}: expected emotion_id {right} as of {key[1]}, found {record['emotion_id']}")
+            faults.append(
+                f"row {row}: expected emotion_id {right} as of {key[1]}, found {record['emotion_id']}"
+            )
         seen.add(key)
     n_cells = len(SCOPES) * len(words.emotions) * len(words.aus)
     if not faults and len(records) != n_cells:
@@ -188,8 +198,10 @@ def _group_faults(table: pa.Table, order: IntArray, counts: Counts, words: Vocab
 def _column(table: pa.Table, name: str) -> Any:
     """A column of numbers, NaN where it is null."""
     column = table[name].combine_chunks()
-    return np.array([np.nan if value is None else value for value in column.to_pylist()]) if column.null_count else (
-        column.to_numpy(zero_copy_only=False)
+    return (
+        np.array([np.nan if value is None else value for value in column.to_pylist()])
+        if column.null_count
+        else (column.to_numpy(zero_copy_only=False))
     )
 
 
@@ -228,13 +240,18 @@ def _discarded_faults(table: pa.Table, words: Vocabulary) -> Iterator[str]:
             yield f"expected each image once, found {name} again"
     names = [name for name in ("image", *PROBABILITIES) if name in table.column_names]
     batches = table.select(names).combine_chunks().to_batches()
-    yield from (fault for batch in batches for fault in row_faults(batch, words, lambda row: f"row {1 + row}"))
+    yield from (
+        fault for batch in batches for fault in row_faults(batch, words, lambda row: f"row {1 + row}")
+    )
     probabilities = probability_names(table.column_names)
     for row, record in enumerate(table.to_pylist(), 1):
         if record["reason"] not in REASONS:
             yield f"row {row} ({record['image']}): expected a reason of {', '.join(REASONS)}, found {record['reason']}"
         labels = [record[name] for name in ("label_1", "label_2") if record.get(name) is not None]
-        yield from (f"row {row} ({record['image']}): {fault}" for fault in _label_faults(labels, record, probabilities))
+        yield from (
+            f"row {row} ({record['image']}): {fault}"
+            for fault in _label_faults(labels, record, probabilities)
+        )
 
 
 def _label_faults(labels: Sequence[str], record: Json, probabilities: Sequence[str]) -> Iterator[str]:
@@ -271,11 +288,15 @@ def manifest_faults(manifest: Json, n_rows: int, discarded: pa.Table | None, wor
         for name in rows
         if found[name] is not None and _nonzero(found[name]) != _nonzero(rows[name])
     ]
-    return faults + [*_line_faults(manifest), *_joined_faults(counts), *_partition_faults(counts, words)]
+    return [*faults, *_line_faults(manifest), *_joined_faults(counts), *_partition_faults(counts, words)]
 
 
 def _said(value: Any) -> str:
-    return _listed(f"{name} {n}" for name, n in value.items()) or "nothing" if isinstance(value, dict) else str(value)
+    return (
+        _listed(f"{name} {n}" for name, n in value.items()) or "nothing"
+        if isinstance(value, dict)
+        else str(value)
+    )
 
 
 def _nonzero(value: Any) -> Any:
@@ -292,7 +313,10 @@ def _shape_faults(manifest: Json) -> list[str]:
     if faults:
         return faults
     counts, images = manifest.get("counts", {}), manifest.get("images", {})
-    faults += [f"expected whole numbers from 0 on in counts, found {name} {value!r}" for name, value in _uncounted(counts)]
+    faults += [
+        f"expected whole numbers from 0 on in counts, found {name} {value!r}"
+        for name, value in _uncounted(counts)
+    ]
     if not (isinstance(images.get("root"), str | None) and isinstance(images.get("suffix", ""), str)):
         faults.append("expected images: root and suffix as texts (root: null where there are none)")
     if not isinstance(images.get("missing", []), list):
@@ -315,7 +339,7 @@ def _line_faults(manifest: Json) -> Iterator[str]:
     lines = manifest.get("counts", {}).get("input_lines") or {}
     for role, n in lines.items():
         entry = manifest.get("inputs", {}).get(role)
-        if entry is None or ("lines" in entry and entry["lines"] != n and "sha256" in manifest):
+        if entry is None or entry.get("lines", n) != n:
             yield f"expected the lines of input {role}, {'none' if entry is None else entry['lines']}, found {n}"
 
 
@@ -325,7 +349,9 @@ def _joined_faults(counts: Json) -> Iterator[str]:
         return
     of_reason = counts.get("discarded") or {}
     unsure = of_reason.get("null-au", 0)
-    least = counts["kept"] + sum(n for reason, n in of_reason.items() if reason not in (*NOT_JOINED, "null-au"))
+    least = counts["kept"] + sum(
+        n for reason, n in of_reason.items() if reason not in (*NOT_JOINED, "null-au")
+    )
     if not least <= counts["joined"] <= least + unsure:
         expected = str(least) if not unsure else f"{least} to {least + unsure}"
         yield f"expected joined {expected} as of the images kept and left out, found {counts['joined']}"
@@ -339,7 +365,9 @@ def _partition_faults(counts: Json, words: Vocabulary) -> Iterator[str]:
         return
     if tuple(table) != words.emotions:
         yield f"expected partitions of {', '.join(words.emotions)} in this order, found {', '.join(table)}"
-    cells = [row.get(name) if isinstance(row, dict) else None for row in table.values() for name in PARTITIONS]
+    cells = [
+        row.get(name) if isinstance(row, dict) else None for row in table.values() for name in PARTITIONS
+    ]
     if None in cells:
         yield f"expected a number for each of {', '.join(PARTITIONS)} in partitions of each emotion"
     elif counts.get("kept") not in (None, sum(cells)):
@@ -355,7 +383,9 @@ def counted_faults(manifest: Json, words: Vocabulary, images_PE: Any, known_A: A
     for e, (name, row) in enumerate((counts.get("partitions") or {}).items()):
         right = {partition: int(images_PE[p, e]) for p, partition in enumerate(PARTITIONS)}
         if row != right:
-            faults.append(f"expected partitions of {name} {_said(right)} as in the samples, found {_said(row)}")
+            faults.append(
+                f"expected partitions of {name} {_said(right)} as in the samples, found {_said(row)}"
+            )
     unknown = counts.get("unknown")
     if unknown is not None:
         n_rows = int(images_PE.sum())

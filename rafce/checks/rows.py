@@ -7,8 +7,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from rafce.errors import LabelError
-from rafce.formats.raf_au import parse_label
+from rafce.formats.raf_au import NULL, TOKEN
 from rafce.planes import BoolArray, ByteArray, bool_planes, mask_planes, numbers, packed, valid
 from rafce.schema import MAX_MASK_AUS, PARTITIONS, SOURCES, Vocabulary, au_column
 from rafce.taxonomy import BASIC_EMOTIONS
@@ -25,13 +24,13 @@ CHECKED = (IMAGE, "emotion", "emotion_id", "emotion_source", *MASKS, RAW, "tied"
 """What is read beside partition and AUs to check a row."""
 
 
-def table_faults(table: pa.Table, words: Vocabulary) -> list[str]:
-    """What is wrong with the samples that a writer is about to write; row 1 is the first."""
-    faults, first = list[str](), 1
-    for batch in table.to_batches(max_chunksize=1 << 17):
-        faults += row_faults(batch, words, lambda row, first=first: f"row {first + row}")
-        first += len(batch)
-    return faults
+def is_sound(table: pa.Table, words: Vocabulary) -> bool:
+    """Whether emotion ids and masks of samples may be counted in place of emotions and AU columns."""
+    names = table.column_names
+    some_unknown = any(table[name].null_count for name in map(au_column, words.aus) if name in names)
+    if some_unknown and "au_mask" in names and "au_known" not in names:
+        return False
+    return not any(row_faults(batch, words, str) for batch in table.to_batches(max_chunksize=1 << 17))
 
 
 def row_faults(
@@ -123,21 +122,25 @@ def _raw_faults(columns: dict[str, pa.Array], words: Vocabulary) -> Iterator[Fau
     active_QN = active_QN if known_QN is None else active_QN & known_QN
     readable_D = np.array([aus is not None and aus <= set(words.aus) for aus in of_text], bool)
     index_N = numbers(labels.indices, 0)
-    fine_N = valid(columns[RAW])
+    fine_N = ~valid(columns[RAW])  # no label says nothing
     if texts:
-        fine_N = fine_N & readable_D[index_N] & (packed(bits_AD)[:, index_N] == active_QN).all(0)
+        fine_N |= readable_D[index_N] & (packed(bits_AD)[:, index_N] == active_QN).all(0)
     for row in np.flatnonzero(~fine_N).tolist():
         present = [au for i, au in enumerate(words.aus) if active_QN[i // 8, row] >> (i % 8) & 1]
         right = "+".join(map(str, present)) or "null"
-        yield row, f"expected au_raw of the AUs {right} as of its AU columns, found {columns[RAW][row].as_py()}"
+        yield (
+            row,
+            f"expected au_raw of the AUs {right} as of its AU columns, found {columns[RAW][row].as_py()}",
+        )
 
 
 def _aus_of(label: str | None) -> frozenset[int] | None:
-    """The AUs of a label of RAF-AU; None where it is none."""
-    try:
-        return None if label is None else frozenset(token.au for token in parse_label(label))
-    except LabelError:
-        return None
+    """The AUs of a label as RAF-AU writes it, also of other numbers than its own; None where it is none."""
+    if label is None or label.lower() == NULL:
+        return None if label is None else frozenset()
+    tokens = [TOKEN.fullmatch(token) for token in label.split("+")]
+    numbers_in = [int(token[2]) for token in tokens if token is not None]
+    return frozenset(numbers_in) if len(numbers_in) == len(tokens) else None
 
 
 def _probability_faults(columns: dict[str, pa.Array], words: Vocabulary) -> Iterator[Fault]:
@@ -150,13 +153,13 @@ def _probability_faults(columns: dict[str, pa.Array], words: Vocabulary) -> Iter
     fine_PN = ~known_PN | ((value_PN >= 0) & (value_PN <= 1))
     for place, row in np.argwhere(~fine_PN).tolist():
         yield row, f"expected {names[place]} from 0 to 1 or null, found {columns[names[place]][row].as_py()}"
-    sound_N, whole_N = fine_PN.all(0), known_PN.all(0)
+    sound_N, whole_N = np.all(fine_PN, axis=0), np.all(known_PN, axis=0)
     for row in np.flatnonzero(sound_N & known_PN.any(0) & ~whole_N).tolist():
         yield row, f"expected all of {', '.join(names)} or none, found some"
     sum_N = np.where(known_PN, value_PN, 0).sum(0)
     for row in np.flatnonzero(sound_N & whole_N & (np.abs(sum_N - 1) > SUM_TOLERANCE)).tolist():
         yield row, f"expected {', '.join(names)} that sum to 1, found {sum_N[row]:.4f}"
-    yield from _tie_faults(columns, value_PN, sound_N & whole_N)
+    yield from _tie_faults(columns, value_PN, np.logical_and(sound_N, whole_N))
 
 
 def _tie_faults(columns: dict[str, pa.Array], value_PN: FloatArray, whole_N: BoolArray) -> Iterator[Fault]:
@@ -200,4 +203,5 @@ def _per_text(column: pa.Array, value: Callable[[str], int], of_null: int) -> np
     encoded = _encoded(column)
     values = [of_null if text is None else value(text) for text in encoded.dictionary.to_pylist()]
     table = np.array([*values, of_null], np.int64)
-    return table[numbers(encoded.indices, len(values))]
+    of_row_N: npt.NDArray[np.int64] = table[numbers(encoded.indices, len(values))]
+    return of_row_N

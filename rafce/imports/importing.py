@@ -1,7 +1,7 @@
 """Tables of other programs to the dataset folder: read once, block by block, then written whole or not at all."""
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +9,7 @@ import pyarrow as pa
 
 from rafce.build import WHAT, is_dataset_folder
 from rafce.dataset import MANIFEST, manifest_with_digest
+from rafce.errors import raise_all
 from rafce.folder import check_replaceable, replacing_folder
 from rafce.grouped import GroupTally, count_groups
 from rafce.images import ImageFolder, find_in, missing_images, require_images
@@ -50,9 +51,11 @@ def import_dataset(options: ImportOptions, progress: Progress = lambda _done, _t
     """
     check_replaceable(options.out.resolve(), is_dataset_folder, WHAT)
     parse_split(options.split)
+    before = _states(options.emotions, options.lab)
     plan = make_plan(options)
     with replacing_folder(options.out, is_dataset_folder, WHAT) as folder:
         manifest = manifest_with_digest(_import(options, plan, folder, progress))
+        _check_unchanged(before)
         text = json.dumps(manifest, indent=2, ensure_ascii=False) + "\n"
         (folder / MANIFEST).write_text(text, encoding="utf-8")
     return manifest
@@ -88,13 +91,29 @@ def _batches(plan: Plan, reader: Reader, prints: list[Json], progress: Progress)
     done, total = 0, sum(sizes)
     for layout, size in zip(plan.layouts, sizes, strict=True):
         ragged = list[Ragged]()
+        before = _states(layout.table.path)
         prints.append(fingerprint(layout.table.path))
         for block in read_blocks(layout.table, layout.columns, ragged):
             yield reader.rows(block, layout)
             progress(done + block.n_bytes, total)
         for line in ragged:
             reader.faults.add(line.fault)
+        _check_unchanged(before)
         done += size
+
+
+def _states(*paths: Path | None) -> dict[Path, tuple[int, int, int]]:
+    """What changes when files are written to or replaced; files that are not there have no state."""
+    found = {path: path.stat() for path in paths if path is not None and path.exists()}
+    return {path: (stat.st_ino, stat.st_size, stat.st_mtime_ns) for path, stat in found.items()}
+
+
+def _check_unchanged(before: Mapping[Path, tuple[int, int, int]]) -> None:
+    """LabelError where a file is another than it was: tables of any size are read twice, for rows and fingerprint."""
+    changed = [path for path, state in before.items() if _states(path).get(path) != state]
+    raise_all(
+        [f"{path}: was written to while it was read; try again when it is finished" for path in changed]
+    )
 
 
 def _in_order(spool: Spool, folder: Path) -> Spool:
