@@ -1,4 +1,4 @@
-"""The only writer and reader of Parquet files: zstd, page checksums, and a seal by which damage and edits are told apart.
+"""The only writer and reader of Parquet files: zstd, page checksums, and a seal that tells damage from edits.
 
 Page checksums guard what pages hold, not the headers between them nor the footer, which name columns, types, encodings
 and the vocabulary. So the writer puts a seal in the gap before the footer, where every other reader looks past it: the
@@ -13,7 +13,7 @@ import hashlib
 import io
 import os
 import zlib
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, BinaryIO, NamedTuple

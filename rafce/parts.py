@@ -11,7 +11,7 @@ import pyarrow as pa
 from rafce.checks.rows import CHECKED, MASKS, PROBABILITIES, RAW, row_faults
 from rafce.errors import DatasetError, raise_all
 from rafce.parquet import OpenFile, opened
-from rafce.planes import BoolArray, ByteArray, bool_planes, mask_planes, n_bytes, numbers, valid
+from rafce.planes import BoolArray, ByteArray, bool_planes, mask_planes, numbers, valid
 from rafce.schema import MAX_MASK_AUS, PARTITIONS, Vocabulary, au_column, check_schema
 
 # N rows of a chunk, A action units, Q bytes that hold A bits

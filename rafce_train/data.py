@@ -17,7 +17,7 @@ import pyarrow as pa
 from rafce.dataset import MANIFEST, Dataset, check_partitions, read_dataset, read_manifest
 from rafce.errors import DatasetError, ImageError, TrainingError, raise_all
 from rafce.parts import GROUP, au_tables
-from rafce.schema import PARTITIONS, SCOPES, Vocabulary, au_column, samples_path
+from rafce.schema import PARTITIONS, SCOPES, au_column, samples_path
 
 # N images, K emotions, A action units, S scopes
 BoolArray = npt.NDArray[np.bool_]

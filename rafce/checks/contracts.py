@@ -114,38 +114,53 @@ def _statistics_faults(table: pa.Table, words: Vocabulary) -> list[str]:
 
 def _key_faults(table: pa.Table, words: Vocabulary) -> list[str]:
     """Each scope, emotion and AU once, and ids as of the emotions."""
-    records = table.select([name for name in (*KEYS, "emotion_id") if name in table.column_names]).to_pylist()
-    faults, seen = list[str](), set[tuple[Any, ...]]()
-    for row, record in enumerate(records, 1):
-        key = tuple(record[name] for name in KEYS)
-        known = key[0] in SCOPES and key[1] in words.emotions and key[2] in words.aus
-        if not known:
-            faults.append(
-                f"row {row}: expected a scope, an emotion and an AU of this dataset, found {_listed(key)}"
-            )
-        elif key in seen:
-            faults.append(f"row {row}: expected each scope, emotion and AU once, found {_listed(key)} again")
-        elif record.get("emotion_id", words.emotions.index(key[1])) != words.emotions.index(key[1]):
-            right = words.emotions.index(key[1])
-            faults.append(
-                f"row {row}: expected emotion_id {right} as of {key[1]}, found {record['emotion_id']}"
-            )
-        seen.add(key)
-    n_cells = len(SCOPES) * len(words.emotions) * len(words.aus)
-    if not faults and len(records) != n_cells:
-        faults = [f"expected one row for each scope, emotion and AU, {n_cells} in all, found {len(records)}"]
-    return faults
+    code_3N = _codes(table, words)
+    shown = [table[name] for name in KEYS]
+    unknown_N = (code_3N < 0).any(0)
+    faults = [
+        f"row {row + 1}: expected a scope, an emotion and an AU of this dataset, found {_listed(c[row] for c in shown)}"
+        for row in np.flatnonzero(unknown_N).tolist()
+    ]
+    if faults:
+        return faults
+    cell_N = np.ravel_multi_index(tuple(code_3N), _shape(words))
+    again_N = np.setdiff1d(np.arange(len(cell_N)), np.unique(cell_N, return_index=True)[1])
+    faults = [
+        f"row {row + 1}: expected each scope, emotion and AU once, found {_listed(c[row] for c in shown)} again"
+        for row in again_N.tolist()
+    ]
+    if not faults and len(cell_N) != (n_cells := int(np.prod(_shape(words)))):
+        faults = [f"expected one row for each scope, emotion and AU, {n_cells} in all, found {len(cell_N)}"]
+    return faults + (_stale_ids(table, code_3N[1]) if "emotion_id" in table.column_names else [])
+
+
+def _stale_ids(table: pa.Table, emotion_N: IntArray) -> list[str]:
+    wrong_N = _column(table, "emotion_id") != emotion_N
+    return [
+        f"row {row + 1}: expected emotion_id {emotion_N[row]} as of {table['emotion'][row]}, "
+        f"found {table['emotion_id'][row]}"
+        for row in np.flatnonzero(wrong_N).tolist()
+    ]
+
+
+def _codes(table: pa.Table, words: Vocabulary) -> IntArray:
+    """Where scope, emotion and AU of each row stand in the vocabulary, shape (3, N); -1 where they do not."""
+    places = [{value: i for i, value in enumerate(known)} for known in (SCOPES, *words)]
+    found = [
+        [place.get(value, -1) for value in table[name].to_pylist()]
+        for name, place in zip(KEYS, places, strict=True)
+    ]
+    return np.array(found, np.int64)
+
+
+def _shape(words: Vocabulary) -> tuple[int, int, int]:
+    return len(SCOPES), len(words.emotions), len(words.aus)
 
 
 def _order(table: pa.Table, words: Vocabulary) -> IntArray:
     """The row of each cell, shape (S, E, A)."""
-    shape = (len(SCOPES), len(words.emotions), len(words.aus))
-    of_key = [
-        [known.index(value) for value in table[name].to_pylist()]
-        for name, known in zip(KEYS, (SCOPES, *words), strict=True)
-    ]
-    cell_N = np.ravel_multi_index(tuple(np.array(places, np.int64) for places in of_key), shape)
-    order: IntArray = np.argsort(cell_N).reshape(shape)
+    cell_N = np.ravel_multi_index(tuple(_codes(table, words)), _shape(words))
+    order: IntArray = np.argsort(cell_N).reshape(_shape(words))
     return order
 
 
@@ -368,10 +383,11 @@ def _partition_faults(counts: Json, words: Vocabulary) -> Iterator[str]:
     cells = [
         row.get(name) if isinstance(row, dict) else None for row in table.values() for name in PARTITIONS
     ]
+    total = sum(n for n in cells if n is not None)
     if None in cells:
         yield f"expected a number for each of {', '.join(PARTITIONS)} in partitions of each emotion"
-    elif counts.get("kept") not in (None, sum(cells)):
-        yield f"expected partitions that sum to the {counts['kept']} images kept, found {sum(cells)}"
+    elif counts.get("kept") not in (None, total):
+        yield f"expected partitions that sum to the {counts['kept']} images kept, found {total}"
 
 
 def counted_faults(manifest: Json, words: Vocabulary, images_PE: Any, known_A: Any) -> list[str]:

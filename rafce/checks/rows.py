@@ -1,4 +1,4 @@
-"""Rows of samples whose columns contradict each other: `emotion` and the AU columns count, the rest is derived of them."""
+"""Samples whose columns contradict each other: `emotion` and the AU columns count, the rest follows from them."""
 
 from collections.abc import Callable, Container, Iterator, Mapping, Sequence
 from typing import Any

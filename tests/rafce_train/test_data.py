@@ -16,8 +16,8 @@ from rafce.schema import (
     SCOPES,
     Vocabulary,
     au_statistics_schema,
-    lab_statistics_schema,
     discarded_schema,
+    lab_statistics_schema,
     samples_schema,
 )
 from rafce.statistics import Counts, category_index, category_names, sureness
