@@ -160,12 +160,11 @@ def _columns(metadata: Any) -> list[str]:
 def _read_seal(file: BinaryIO, path: Path) -> Any:
     """The CRC-32 of each chunk; None without a seal. DatasetError where footer or seal are not as they were written."""
     start, footer = _footer(file, path)
-    n_chunks = int.from_bytes(_bytes_before(file, start - NUMBER - len(TAIL), NUMBER), "little")
-    size = len(HEAD) + HASH + NUMBER * (n_chunks + 2) + len(TAIL)
-    whole = _bytes_before(file, start, size)
+    end = _bytes_before(file, start, NUMBER * 2 + len(TAIL))
+    size = len(HEAD) + HASH + NUMBER * (int.from_bytes(end[:NUMBER], "little") + 2) + len(TAIL)
+    whole = _bytes_before(file, start, size) if end.endswith(TAIL) and size <= start else b""
     content = whole[len(HEAD) : -NUMBER - len(TAIL)]
-    is_whole = len(whole) == size and whole.startswith(HEAD) and whole.endswith(TAIL)
-    if not is_whole or _number(zlib.crc32(content)) != whole[-NUMBER - len(TAIL) : -len(TAIL)]:
+    if not whole.startswith(HEAD) or _number(zlib.crc32(content)) != end[NUMBER : -len(TAIL)]:
         traces = _bytes_before(file, start, TRACES_BYTES)
         if HEAD in traces or TAIL in traces:
             raise _damaged(path, "the bytes of its seal")

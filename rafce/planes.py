@@ -31,6 +31,13 @@ def mask_planes(mask_N: npt.NDArray[np.integer[Any]], n_aus: int) -> ByteArray:
     return mask_N.astype("<u4", copy=False).view(np.uint8).reshape(-1, 4).T[: n_bytes(n_aus)]
 
 
+def mask_of(planes_QN: ByteArray) -> npt.NDArray[np.uint32]:
+    """The bit mask whose bytes these are, of up to 32 AUs."""
+    bytes_N4 = np.zeros((planes_QN.shape[1], 4), np.uint8)
+    bytes_N4[:, : len(planes_QN)] = planes_QN.T
+    return bytes_N4.view("<u4").ravel().astype(np.uint32, copy=False)
+
+
 def packed(bits_AN: Sequence[ByteArray]) -> ByteArray:
     """A bit for each AU as planes, shape (Q, N)."""
     planes_QN = np.zeros((n_bytes(len(bits_AN)), len(bits_AN[0])), np.uint8)

@@ -8,7 +8,7 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from rafce.formats.raf_au import NULL, TOKEN
-from rafce.planes import BoolArray, ByteArray, bool_planes, mask_planes, numbers, packed, valid
+from rafce.planes import BoolArray, ByteArray, bool_planes, mask_of, numbers, packed, valid
 from rafce.schema import MAX_MASK_AUS, PARTITIONS, SOURCES, Vocabulary, au_column
 from rafce.taxonomy import BASIC_EMOTIONS
 
@@ -96,18 +96,19 @@ def _mask_faults(columns: dict[str, pa.Array], words: Vocabulary) -> Iterator[Fa
     present = [name for name in MASKS if name in columns]
     if not present or not _has_aus(columns, words) or len(words.aus) > MAX_MASK_AUS:
         return
-    n_aus, (active_QN, known_QN) = len(words.aus), _planes(columns, words)
-    whole = np.uint32(2**n_aus - 1)
-    expected = {"au_mask": active_QN, "au_known": mask_planes(np.full(active_QN.shape[1], whole), n_aus)}
-    if known_QN is not None:
-        expected = {"au_mask": active_QN & known_QN, "au_known": known_QN}
+    active_QN, known_QN = _planes(columns, words)
+    known_QN = (
+        packed([np.ones(active_QN.shape[1], np.uint8)] * len(words.aus)) if known_QN is None else known_QN
+    )
+    expected = {"au_mask": mask_of(active_QN & known_QN), "au_known": mask_of(known_QN)}
     for name in present:
-        mask_N, fine_N = numbers(columns[name], 0).astype(np.int64), valid(columns[name])
-        fine_N &= (mask_N >= 0) & (mask_N <= whole)
-        fine_N &= (mask_planes(mask_N.astype(np.uint32), n_aus) == expected[name]).all(0)
+        fine_N = numbers(columns[name], 0) == expected[name]
+        fine_N &= valid(columns[name])
         for row in np.flatnonzero(~fine_N).tolist():
-            right = int.from_bytes(expected[name][:, row].tobytes(), "little")
-            yield row, f"expected {name} {right} as of its AU columns, found {columns[name][row].as_py()}"
+            yield (
+                row,
+                f"expected {name} {expected[name][row]} as of its AU columns, found {columns[name][row].as_py()}",
+            )
 
 
 def _raw_faults(columns: dict[str, pa.Array], words: Vocabulary) -> Iterator[Fault]:
