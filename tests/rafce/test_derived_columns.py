@@ -73,9 +73,9 @@ def relabel(frame, rows=1):
 )
 def test_a_value_that_contradicts_its_row_is_named_with_row_and_image(folder, column, value, message):
     frame = pd.read_parquet(folder / "samples.parquet")
-    row = int(frame.index[(frame["au_mask"] > 0) & ~frame["tied"]][0])
+    row = int(((frame["au_mask"] > 0) & ~frame["tied"].astype(bool)).to_numpy().argmax())
     before = frame.loc[row]
-    aus = "+".join(str(int(name[2:])) for name in frame if name[:2] == "AU" and before[name])
+    aus = "+".join(name[2:].lstrip("0") for name in map(str, frame) if name[:2] == "AU" and before[name])
     words = {"id": before["emotion_id"], "emotion": before["emotion"], "mask": before["au_mask"], "aus": aus}
 
     def change(frame):
@@ -178,7 +178,12 @@ def test_counts_of_an_older_manifest_without_digest_are_compared_with_the_tables
 def test_each_label_file_is_read_once(release, tmp_path, monkeypatch):
     root, seen = release(), list[str]()
     read = Path.read_bytes
-    monkeypatch.setattr(Path, "read_bytes", lambda path: (seen.append(path.name), read(path))[1])
+
+    def seeing_read(path):
+        seen.append(path.name)
+        return read(path)
+
+    monkeypatch.setattr(Path, "read_bytes", seeing_read)
     lab = root / "lab.csv"
     lab.write_text("emotion,au,percent\nhappily surprised,12,90\n")
     build_dataset(
