@@ -13,10 +13,10 @@ import numpy as np
 
 import rafce
 from rafce.compounds import TIE_POLICIES
-from rafce.dataset import MANIFEST, MANIFEST_SCHEMA, TABLES
+from rafce.dataset import MANIFEST, MANIFEST_SCHEMA, TABLES, manifest_with_digest
 from rafce.errors import ConfigError, RafceError
 from rafce.folder import check_replaceable, names_in, replacing_folder
-from rafce.formats.lines import check_same_spelling
+from rafce.formats.lines import ReadOnce, check_same_spelling
 from rafce.formats.raf_au import AuRow, find_raf_au, read_raf_au
 from rafce.formats.raf_ce import AU_FILE, EMOTION_FILE, PARTITION_FILE, OfficialRow, read_raf_ce
 from rafce.formats.raf_ml import EmotionRow, find_raf_ml, read_raf_ml
@@ -24,7 +24,6 @@ from rafce.images import ImageFolder, check_inside, find_beside, find_in, missin
 from rafce.joining import REASONS, Joined, Sample, describe, join, join_official_alone
 from rafce.licences import RAF
 from rafce.parquet import write_parquet
-from rafce.reading import read_file
 from rafce.reference import LabCell, lab_cells, read_lab_table
 from rafce.schema import (
     PARTITIONS,
@@ -82,12 +81,14 @@ def build_dataset(options: BuildOptions) -> dict[str, Any]:
     """Build the dataset folder `options.out` and return its manifest; RafceError leaves nothing behind."""
     check_replaceable(options.out, is_dataset_folder, WHAT)
     shares = parse_split(options.split)
-    joined = _join(options)
+    read = ReadOnce()
+    joined = _join(options, read)
     samples = _with_partitions(joined.samples, shares, options.seed)
-    cells = lab_cells() if options.lab is None else read_lab_table(options.lab)
+    cells = lab_cells() if options.lab is None else read_lab_table(options.lab, read=read)
     image_folder, missing = _find_images(options, samples)
     tables = _tables(samples, joined, cells)
-    manifest = _manifest(options, joined, samples, image_folder, missing)
+    inputs = {role: _fingerprint(path, read(path)) for role, path in _input_files(options).items()}
+    manifest = manifest_with_digest(_manifest(options, inputs, joined, samples, image_folder, missing))
     with replacing_folder(options.out, is_dataset_folder, WHAT) as folder:
         for name, (table, schema) in tables.items():
             write_parquet(table, schema, folder / f"{name}.parquet")
@@ -107,14 +108,14 @@ def is_dataset_folder(folder: Path) -> bool:
         return False
 
 
-def _join(options: BuildOptions) -> Joined:
-    official = None if options.raf_ce is None else read_raf_ce(options.raf_ce)
+def _join(options: BuildOptions, read: ReadOnce) -> Joined:
+    official = None if options.raf_ce is None else read_raf_ce(options.raf_ce, read)
     if options.raf_ml is None or options.raf_au is None:
         assert official is not None
         joined = join_official_alone(official, options.null_au)
     else:
-        emotion_rows = read_raf_ml(find_raf_ml(options.raf_ml))
-        au_rows = read_raf_au(find_raf_au(options.raf_au))
+        emotion_rows = read_raf_ml(find_raf_ml(options.raf_ml), read)
+        au_rows = read_raf_au(find_raf_au(options.raf_au), read)
         check_same_spelling(_names(options, emotion_rows, au_rows, official))
         joined = join(emotion_rows, au_rows, official, options.ties, options.null_au)
     if not joined.samples:
@@ -204,16 +205,16 @@ def _tables(samples: list[Sample], joined: Joined, cells: Sequence[LabCell]) -> 
 
 def _manifest(
     options: BuildOptions,
+    inputs: Mapping[str, Any],
     joined: Joined,
     samples: list[Sample],
     images: ImageFolder | None,
     missing: list[str],
 ) -> dict[str, Any]:
     """Inputs, options and the counts at every step: no clock time, no output path."""
-    files = _input_files(options)
     return {
         "schema": MANIFEST_SCHEMA,
-        "inputs": {role: _fingerprint(path) for role, path in files.items()},
+        "inputs": inputs,
         "options": {
             "ties": options.ties,
             "null_au": options.null_au,
@@ -226,7 +227,7 @@ def _manifest(
             "suffix": images.suffix if images else "",
             "missing": missing,
         },
-        "counts": _counts(files, joined, samples),
+        "counts": _counts(inputs, joined, samples),
         "official": _agreement(joined) if options.raf_ce and options.raf_ml else None,
         "licence": RAF,
         "versions": {name: version(name) for name in ("numpy", "pyarrow", "scipy")}
@@ -234,21 +235,20 @@ def _manifest(
     }
 
 
-def _fingerprint(path: Path) -> dict[str, Any]:
-    data = read_file(path)
+def _fingerprint(path: Path, data: bytes) -> dict[str, Any]:
     n_lines = data.count(b"\n") + (not data.endswith(b"\n"))
     return {"file": path.name, "sha256": hashlib.sha256(data).hexdigest(), "lines": n_lines}
 
 
-def _counts(files: Mapping[str, Path], joined: Joined, samples: list[Sample]) -> dict[str, Any]:
+def _counts(inputs: Mapping[str, Any], joined: Joined, samples: list[Sample]) -> dict[str, Any]:
     reasons = Counter(discard.reason for discard in joined.discards)
     cells = Counter((sample.emotion_id, sample.partition) for sample in samples)
-    n_lines = {role: _fingerprint(path)["lines"] for role, path in files.items() if role != "lab"}
+    n_lines = {role: entry["lines"] for role, entry in inputs.items() if role != "lab"}
     return {
         "input_lines": n_lines,
         "joined": joined.n_joined,
         "kept": len(samples),
-        "tied": None if "raf_ml" not in files else sum(bool(sample.tied) for sample in samples),
+        "tied": None if "raf_ml" not in inputs else sum(bool(sample.tied) for sample in samples),
         "discarded": {reason: reasons[reason] for reason in REASONS if reasons[reason]},
         "partitions": {
             name: {partition: cells[emotion_id, partition] for partition in PARTITIONS}

@@ -1,5 +1,6 @@
 """The join of the three releases by image name: which images are kept, in which class, and why others are not (3.1)."""
 
+from array import array
 from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
 
@@ -88,7 +89,8 @@ def join(
     LabelError: no common image; RAF-CE names an image that is not in both; its AUs differ from RAF-AU's; its class
     differs from an untied mapping.
     """
-    distributions = {row.image: row.probabilities for row in emotion_rows}
+    # as they are stored: whoever has the dataset alone must find the same ties
+    distributions = {row.image: tuple(array("f", row.probabilities)) for row in emotion_rows}
     aus = {row.image: row for row in au_rows}
     official = None if official_rows is None else {row.image: row for row in official_rows}
     common = distributions.keys() & aus.keys()

@@ -26,7 +26,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from rafce.errors import LabelError, raise_all
-from rafce.formats.lines import BLANKS, decoded_lines
+from rafce.formats.lines import BLANKS, ReadBytes, decoded_lines
+from rafce.reading import read_file
 from rafce.taxonomy import COMPOUND_EMOTIONS, FACS_NAMES
 
 if TYPE_CHECKING:
@@ -80,14 +81,16 @@ def du2014_cells() -> tuple[SourceCell, ...]:
     return tuple(_source_cell(row) for row in rows)
 
 
-def read_lab_table(path: Path, emotions: Sequence[str] = COMPOUND_EMOTIONS) -> tuple[LabCell, ...]:
+def read_lab_table(
+    path: Path, emotions: Sequence[str] = COMPOUND_EMOTIONS, read: ReadBytes = read_file
+) -> tuple[LabCell, ...]:
     """The cells of a user's own laboratory table: a CSV file with the columns emotion, au, percent[, note].
 
     LabelError lists up to twenty faults with their lines: a missing, unknown or repeated column, an emotion
     not in `emotions`, an AU that is no FACS code, a percent outside [0, 100], a repeated emotion and AU, and a table
     of fractions, in which no percent is above 1.
     """
-    return parse_cells(decoded_lines(path), str(path), emotions)
+    return parse_cells(decoded_lines(path, read), str(path), emotions)
 
 
 def parse_cells(lines: Sequence[str], where: str, emotions: Sequence[str]) -> tuple[LabCell, ...]:

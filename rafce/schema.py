@@ -2,17 +2,21 @@
 
 import json
 from collections.abc import Mapping, Sequence
+from itertools import pairwise
 from pathlib import Path
 from typing import NamedTuple
 
 import pyarrow as pa
 
-from rafce.errors import DatasetError
+from rafce.errors import DatasetError, raise_all
 
 PARTITIONS = ("train", "validation", "test")
 SCOPES = ("all", *PARTITIONS)
 CATEGORIES = ("prototypical", "variant", "unobserved")
+SOURCES = ("mapped", "official", "given")
+"""Where an emotion comes from: the two most probable labels, RAF-CE, another program's table."""
 MAX_MASK_AUS = 32
+MAX_AU = 999  # three digits, as in a label
 VERSION = 1
 SAMPLES_PLACES = ("samples.parquet", "samples")
 
@@ -157,10 +161,26 @@ def check_schema(found: Mapping[bytes, bytes] | None, kind: str, where: object) 
     expected, stood = f"{kind}/{VERSION}", entries.get(SCHEMA_KEY, b"nothing").decode(errors="replace")
     if stood != expected:
         raise DatasetError(f"{where}: expected schema {expected}, found {stood}; build the dataset again")
+    return check_vocabulary(entries, where)
+
+
+def check_vocabulary(entries: Mapping[bytes, bytes], where: object) -> Vocabulary:
+    """The vocabulary in a file's metadata; DatasetError unless names are different texts and AUs rise from 1 on."""
     try:
         emotions, aus = json.loads(entries[EMOTIONS_KEY]), json.loads(entries[AUS_KEY])
-        return Vocabulary(tuple(str(name) for name in emotions), tuple(int(au) for au in aus))
-    except (KeyError, ValueError, TypeError):
+    except (KeyError, ValueError, TypeError, RecursionError):
+        emotions = aus = None
+    if not (isinstance(emotions, list) and all(isinstance(name, str) and name.strip() for name in emotions)):
+        raise DatasetError(f"{where}: expected ordered emotion names and AU numbers in its metadata")
+    if not (isinstance(aus, list) and all(type(au) is int and 0 < au <= MAX_AU for au in aus)):
+        raise DatasetError(f"{where}: expected ordered emotion names and AU numbers in its metadata")
+    repeated = sorted({name for name in emotions if emotions.count(name) > 1})
+    raise_all(
+        [f"{where}: expected each emotion once in its metadata, found {name} again" for name in repeated],
+        DatasetError,
+    )
+    if any(one >= other for one, other in pairwise(aus)):
         raise DatasetError(
-            f"{where}: expected ordered emotion names and AU numbers in its metadata"
-        ) from None
+            f"{where}: expected AU numbers that rise in its metadata, found {', '.join(map(str, aus))}"
+        )
+    return Vocabulary(tuple(emotions), tuple(aus))

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 import numpy as np
 import numpy.typing as npt
 
-from rafce.parts import ByteArray, Chunk, Grid, IntArray, Part, Samples, n_bytes, read_chunks
+from rafce.parts import Chunk, Grid, IntArray, Part, Samples, read_chunks
+from rafce.planes import ByteArray, n_bytes
 
 if TYPE_CHECKING:
     from rafce.statistics import Counts

@@ -1,10 +1,9 @@
 """A dataset folder as the trainer knows it: arrays from its Parquet files and their metadata, images by name."""
 
 import hashlib
-import json
 import os
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from itertools import compress
@@ -14,33 +13,20 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
-import pyarrow.parquet as pq
 
+from rafce.dataset import MANIFEST, Dataset, check_partitions, read_dataset, read_manifest
 from rafce.errors import DatasetError, ImageError, TrainingError, raise_all
 from rafce.images import check_inside, check_name
 from rafce.licences import UNRECORDED, licence_note
-from rafce.reading import check_file, read_file
-from rafce.schema import (
-    PARTITIONS,
-    SCHEMA_KEY,
-    SCOPES,
-    Vocabulary,
-    au_column,
-    au_statistics_schema,
-    check_schema,
-    imported_samples_schema,
-    lab_statistics_schema,
-    samples_path,
-)
+from rafce.parts import GROUP, au_tables
+from rafce.schema import PARTITIONS, SCOPES, au_column, samples_path
 
 # N images, K emotions, A action units, S scopes
 BoolArray = npt.NDArray[np.bool_]
 IntArray = npt.NDArray[np.int64]
 FloatArray = npt.NDArray[np.float32]
 
-SAMPLES, AU_STATISTICS, LAB_STATISTICS = "samples", "au_statistics", "lab_statistics"
-MANIFEST = "manifest.json"
-OBSERVED = ("prototypical", "variant")
+AU_STATISTICS = "au_statistics.parquet"
 OBSERVED_FROM_PERCENT = 20.0
 SUFFIXES = ("", "_aligned")
 
@@ -124,24 +110,21 @@ class TrainingData:
 
 def read_data(folder: Path) -> TrainingData:
     """Read a dataset folder; DatasetError when it is absent, incomplete, inconsistent or of another version."""
-    if not folder.is_dir():
-        raise DatasetError(
-            f"{folder}: expected a dataset folder (make one with `rafce build` or `rafce import`), found none"
-        )
-    counted, lab = (_Table.open(folder, kind) for kind in (AU_STATISTICS, LAB_STATISTICS))
-    samples = _Table.open(folder, SAMPLES, counted.words)
-    words = samples.words
-    if any(table.words != words for table in (counted, lab)):
-        raise DatasetError(f"{folder}: its files do not agree on emotions and AUs; build the dataset again")
-    labels = _read_samples(samples)
-    statistics = _read_statistics(counted, labels)
+    dataset = read_dataset(folder)
+    labels = _read_samples(dataset)
+    statistics = _read_statistics(dataset, labels)
+    check_partitions(
+        dataset,
+        np.stack([statistics[partition].n_K for partition in PARTITIONS]),
+        statistics["all"].n_KA.sum(0),
+    )
     return TrainingData(
         folder=folder,
-        emotions=words.emotions,
-        aus=words.aus,
+        emotions=dataset.emotions,
+        aus=dataset.aus,
         **labels,
         statistics=statistics,
-        lab_percent_KA=_read_lab(lab),
+        lab_percent_KA=_read_lab(dataset),
         fingerprint=_fingerprint(folder),
         licence=licence_note(read_manifest(folder)),
     )
@@ -179,17 +162,6 @@ def find_images(data: TrainingData, images: Path | None = None) -> list[Path]:
     return [root / file for file in best]
 
 
-def read_manifest(folder: Path) -> dict[str, Any]:
-    """`manifest.json`: what the dataset was made from, and how; DatasetError when there is none."""
-    path = folder / MANIFEST
-    try:
-        return dict(json.loads(read_file(path).decode("utf-8")))
-    except OSError as error:
-        raise DatasetError(f"{path}: expected the manifest of a dataset: {error.strerror}") from None
-    except (ValueError, TypeError):
-        raise DatasetError(f"{path}: expected the manifest of a dataset as JSON") from None
-
-
 def training_warnings(data: TrainingData, learns_aus: bool) -> list[str]:
     """What a user should know before the first step, a sentence each.
 
@@ -216,133 +188,32 @@ def training_warnings(data: TrainingData, learns_aus: bool) -> list[str]:
     return warnings
 
 
-@dataclass(frozen=True)
-class _Table:
-    """An open table of the dataset folder, of one Parquet file or of several parts, its schema checked."""
-
-    path: Path
-    parts: tuple[tuple[Path, Any], ...]
-    words: Vocabulary
-
-    @classmethod
-    def open(cls, folder: Path, kind: str, words: Vocabulary | None = None) -> "_Table":
-        """`words`: those of parts that other programs wrote, without metadata."""
-        path = samples_path(folder) if kind == SAMPLES else folder / f"{kind}.parquet"
-        paths = sorted(path.glob("*.parquet")) if path.is_dir() else [path]
-        if not paths:
-            raise DatasetError(f"{path}: expected a folder of *.parquet files, found none in it")
-        parts = tuple((part, _open(part)) for part in paths)
-        found = [_words(file.schema_arrow.metadata, kind, part, words) for part, file in parts]
-        if len(set(found)) > 1:
-            raise DatasetError(f"{path}: its files do not agree on emotions and AUs; build the dataset again")
-        return cls(path, parts, found[0])
-
-    def has(self, column: str) -> bool:
-        """Whether every part has a column of this name."""
-        return all(column in file.schema_arrow.names for _, file in self.parts)
-
-    def columns(self, expected: pa.Schema, *names: str) -> dict[str, pa.ChunkedArray]:
-        """These columns by name; DatasetError when one is absent, of another type, or null where it may not be."""
-        faults = [
-            f"{part}: column {name}: expected {expected.field(name).type}, found {found}"
-            for part, file in self.parts
-            for name, found in _types(file.schema_arrow, names)
-            if not _fits(found, expected.field(name).type)
-        ]
-        raise_all(faults, DatasetError)
-        fields = pa.schema([expected.field(name) for name in names])
-        table = pa.concat_tables([_read(part, file, fields) for part, file in self.parts])
-        nulls = [name for name in names if table[name].null_count and not expected.field(name).nullable]
-        raise_all([f"{self.path}: column {name}: expected no null" for name in nulls], DatasetError)
-        return {name: table[name] for name in names}
-
-    def positions(self, column: pa.ChunkedArray, known: Sequence[Any], what: str) -> IntArray:
-        """Where each value stands among the known ones; DatasetError names those that are not among them."""
-        distinct, distinct_N = _encoded(column)
-        place = {value: position for position, value in enumerate(known)}
-        foreign = sorted(str(value) for value in distinct if value not in place)
-        raise_all([f"{self.path}: unknown {what} {value}" for value in foreign], DatasetError)
-        return np.array([place[value] for value in distinct], dtype=np.int64)[distinct_N]
-
-
-def _open(path: Path) -> Any:
-    try:
-        check_file(path)
-        return pq.ParquetFile(path)
-    except FileNotFoundError:
-        raise DatasetError(f"{path}: expected a file of a dataset folder, found none") from None
-    except (pa.ArrowException, OSError, ValueError) as error:
-        raise DatasetError(f"{path}: expected a Parquet file: {error}") from None
-
-
-def _words(
-    metadata: Mapping[bytes, bytes] | None, kind: str, path: Path, instead: Vocabulary | None
-) -> Vocabulary:
-    if instead is not None and SCHEMA_KEY not in (metadata or {}):
-        return instead
-    return check_schema(metadata, kind, path)
-
-
-def _types(schema: pa.Schema, names: Sequence[str]) -> Iterator[tuple[str, object]]:
-    for name in names:
-        yield name, schema.field(name).type if name in schema.names else "none"
-
-
-def _fits(found: Any, expected: pa.DataType) -> bool:
-    """Whether values of a type can stand for those of another: what other programs write for text, ids and nulls."""
-    if found == "none" or found == expected:
-        return bool(found == expected)
-    if pa.types.is_string(expected):
-        plain = found.value_type if pa.types.is_dictionary(found) else found
-        return bool(pa.types.is_string(plain) or pa.types.is_large_string(plain))
-    if pa.types.is_boolean(expected):
-        return bool(pa.types.is_null(found))
-    return bool(pa.types.is_integer(expected) and pa.types.is_integer(found))
-
-
-def _read(path: Path, file: Any, fields: pa.Schema) -> pa.Table:
-    try:
-        table = file.read(columns=fields.names)
-        table.validate(full=True)
-        return table.select(fields.names).replace_schema_metadata(None).cast(_nullable(fields))
-    except (pa.ArrowException, OSError) as error:
-        raise DatasetError(f"{path}: cannot be read: {error}") from None
-
-
-def _nullable(fields: pa.Schema) -> pa.Schema:
-    """The same columns, ids as wide as any: what may not be null or that large is said later, by its name."""
-    return pa.schema(
-        [
-            pa.field(field.name, pa.int64() if pa.types.is_integer(field.type) else field.type)
-            for field in fields
-        ]
-    )
+def _read_samples(dataset: Dataset) -> dict[str, Any]:
+    """The labels of all samples, which `rafce.parts` has checked row by row."""
+    grouped, n_emotions = dataset.samples.in_groups, len(dataset.emotions)
+    path, names, groups = samples_path(dataset.folder), list[str](), list[pa.Array]()
+    class_N, au_NA = list[IntArray](), list[FloatArray]()
+    for chunk, rows in dataset.rows("image", *([GROUP] if grouped else [])):
+        active_NA, known_NA = au_tables(chunk, len(dataset.aus))
+        au_NA.append(np.where(known_NA, active_NA, np.nan).astype(np.float32))
+        class_N.append(chunk.class_N.astype(np.int64))
+        names += rows["image"].to_pylist()
+        groups += [rows[GROUP].cast(pa.string())] if grouped else []
+    raise_all([f"{path}: {fault}" for fault in _name_faults(names)], DatasetError)
+    partition_N, emotion_N = np.divmod(np.concatenate(class_N), n_emotions)
+    return {
+        "names": tuple(names),
+        "partition_N": np.array(PARTITIONS)[partition_N],
+        "emotion_N": emotion_N,
+        "au_NA": np.concatenate(au_NA),
+        "group_N": _read_groups(path, pa.chunked_array(groups), partition_N) if grouped else None,
+    }
 
 
 def _encoded(column: pa.ChunkedArray) -> tuple[list[Any], IntArray]:
     """The different values, and which of them each row has."""
     encoded = column.combine_chunks().dictionary_encode()
     return encoded.dictionary.to_pylist(), encoded.indices.to_numpy(zero_copy_only=False)
-
-
-def _read_samples(table: _Table) -> dict[str, Any]:
-    columns = [au_column(au) for au in table.words.aus]
-    emotion = "emotion_id" if table.has("emotion_id") else "emotion"
-    group = ["group"] if any("group" in file.schema_arrow.names for _, file in table.parts) else []
-    schema = imported_samples_schema(table.words, grouped=True, some_unknown=False)
-    samples = table.columns(schema, "image", *group, "partition", emotion, *columns)
-    names = samples["image"].to_pylist()
-    raise_all([f"{table.path}: {fault}" for fault in _name_faults(names)], DatasetError)
-    emotions = table.words.emotions
-    known = range(len(emotions)) if emotion == "emotion_id" else emotions
-    partition_N = table.positions(samples["partition"], PARTITIONS, "partition")
-    return {
-        "names": tuple(names),
-        "partition_N": np.array(PARTITIONS)[partition_N],
-        "emotion_N": table.positions(samples[emotion], known, emotion),
-        "au_NA": _au_states([samples[column] for column in columns], len(names)),
-        "group_N": _read_groups(table.path, samples["group"], partition_N) if group else None,
-    }
 
 
 def _name_faults(names: Sequence[str]) -> list[str]:
@@ -360,6 +231,7 @@ def _name_faults(names: Sequence[str]) -> list[str]:
 
 def _read_groups(path: Path, column: pa.ChunkedArray, partition_N: IntArray) -> npt.NDArray[np.str_]:
     """The group of each image; DatasetError names those that straddle partitions: their images depend on each other."""
+    raise_all([f"{path}: column {GROUP}: expected no null"] if column.null_count else [], DatasetError)
     groups, group_N = _encoded(column)
     n_partitions = len(PARTITIONS)
     pair_n = np.unique(group_N.astype(np.int64) * n_partitions + partition_N)
@@ -372,35 +244,21 @@ def _read_groups(path: Path, column: pa.ChunkedArray, partition_N: IntArray) -> 
     return np.array(groups, dtype=np.str_)[group_N]
 
 
-def _au_states(columns: Sequence[pa.ChunkedArray], n_images: int) -> FloatArray:
-    au_NA = np.empty((n_images, len(columns)), dtype=np.float32)
-    for position, column in enumerate(columns):
-        au_NA[:, position] = column.cast(pa.uint8()).cast(pa.float32()).to_numpy()
-    return au_NA
-
-
-def _read_statistics(table: _Table, labels: Mapping[str, Any]) -> dict[str, Statistics]:
+def _read_statistics(dataset: Dataset, labels: Mapping[str, Any]) -> dict[str, Statistics]:
     """The statistics of each scope; DatasetError where they are of other samples: test labels may be in them."""
-    schema = au_statistics_schema(table.words)
-    columns = table.columns(schema, "scope", "emotion_id", "au", "n", "count", "category")
-    shape = (len(SCOPES), len(table.words.emotions), len(table.words.aus))
-    place = table.positions(columns["scope"], SCOPES, "scope")
-    emotion = table.positions(columns["emotion_id"], range(shape[1]), "emotion_id")
-    au = table.positions(columns["au"], table.words.aus, "AU")
-    cell = np.ravel_multi_index((place, emotion, au), shape)
-    if not np.array_equal(np.sort(cell), np.arange(np.prod(shape))):
+    n_K, n_KA, count_KA = _counts_by_scope(labels, len(dataset.emotions))
+    cells = {
+        (row["scope"], row["emotion"], row["au"]): (row["n"], row["count"])
+        for row in dataset.au_statistics.select(["scope", "emotion", "au", "n", "count"]).to_pylist()
+    }
+    found_SKA2 = np.array([[[cells[s, k, a] for a in dataset.aus] for k in dataset.emotions] for s in SCOPES])
+    if not np.array_equal(found_SKA2, np.stack([n_KA, count_KA], axis=-1)):
         raise DatasetError(
-            f"{table.path}: expected one row for each scope, emotion and AU, {np.prod(shape)} in all"
+            f"{dataset.folder / AU_STATISTICS}: expected the counts of the samples beside it, found others; make the "
+            "dataset again"
         )
-    order_SKA = np.argsort(cell).reshape(shape)
-    n, count = (np.asarray(columns[name], dtype=np.int64)[order_SKA] for name in ("n", "count"))
-    images_SK, n_SKA, count_SKA = _counts_by_scope(labels, shape[1])
-    if not (np.array_equal(n, n_SKA) and np.array_equal(count, count_SKA)):
-        raise DatasetError(
-            f"{table.path}: expected the counts of the samples beside it, found others; make the dataset again"
-        )
-    observed = np.array([category in OBSERVED for category in columns["category"].to_pylist()])[order_SKA]
-    return {scope: Statistics(images_SK[i], n[i], count[i], observed[i]) for i, scope in enumerate(SCOPES)}
+    observed = (100 * count_KA >= OBSERVED_FROM_PERCENT * n_KA) & (n_KA > 0)
+    return {scope: Statistics(n_K[i], n_KA[i], count_KA[i], observed[i]) for i, scope in enumerate(SCOPES)}
 
 
 def _counts_by_scope(labels: Mapping[str, Any], n_emotions: int) -> tuple[IntArray, IntArray, IntArray]:
@@ -417,15 +275,13 @@ def _counts_by_scope(labels: Mapping[str, Any], n_emotions: int) -> tuple[IntArr
     return images_SK, known_SKA, active_SKA
 
 
-def _read_lab(table: _Table) -> npt.NDArray[np.float64]:
+def _read_lab(dataset: Dataset) -> npt.NDArray[np.float64]:
     """Rows about an AU that this dataset does not code (11 in RAF-AU) say nothing here."""
-    columns = table.columns(lab_statistics_schema(table.words), "emotion", "au", "percent")
-    emotion = table.positions(columns["emotion"], table.words.emotions, "emotion")
-    percent_KA = np.zeros((len(table.words.emotions), len(table.words.aus)))
-    au_of_row, percent_of_row = columns["au"].to_pylist(), columns["percent"].to_pylist()
-    for row, au, percent in zip(emotion, au_of_row, percent_of_row, strict=True):
-        if au in table.words.aus:
-            percent_KA[row, table.words.aus.index(au)] = percent
+    percent_KA = np.zeros((len(dataset.emotions), len(dataset.aus)))
+    for cell in dataset.lab_statistics.to_pylist():
+        if cell["au"] in dataset.aus:
+            place = dataset.emotions.index(cell["emotion"]), dataset.aus.index(cell["au"])
+            percent_KA[place] = cell["percent"]
     return percent_KA
 
 

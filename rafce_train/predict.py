@@ -15,12 +15,12 @@ from typing import NamedTuple, TypeGuard
 import numpy as np
 import pyarrow as pa
 import pyarrow.csv
-import pyarrow.parquet as pq
 import torch
 from PIL import Image
 from torch import Tensor
 
 from rafce.errors import ConfigError, ImageError
+from rafce.parquet import parquet_bytes
 from rafce.reading import read_file
 from rafce.schema import Vocabulary, au_column, metadata
 from rafce_train.augment import batch_images
@@ -117,13 +117,7 @@ def csv_bytes(table: pa.Table) -> bytes:
     return buffer.getvalue()
 
 
-def _parquet_bytes(table: pa.Table) -> bytes:
-    buffer = io.BytesIO()
-    pq.write_table(table, buffer, compression="zstd")
-    return buffer.getvalue()
-
-
-WRITERS = {".parquet": _parquet_bytes, ".csv": csv_bytes}
+WRITERS = {".parquet": parquet_bytes, ".csv": csv_bytes}
 """By the suffix of the file."""
 
 

@@ -13,10 +13,11 @@ from typing import Any, Protocol
 from filelock import FileLock, Timeout
 
 from rafce.atomic import making_folder
+from rafce.dataset import read_manifest
 from rafce.errors import OutputError, TrainingError
 from rafce_train import checkpoint, loop
 from rafce_train.config import Config, config_from, config_toml, read_config, rho_grid
-from rafce_train.data import TrainingData, read_data, read_manifest
+from rafce_train.data import TrainingData, read_data
 from rafce_train.events import EVENTS, Events
 from rafce_train.facts import facts_of
 from rafce_train.history import Row, Sums, history_table

@@ -197,7 +197,8 @@ def video_statistics(rows: list[dict[str, Any]], aus: tuple[int, ...]) -> list[d
                 known = [row for row in inside if row[f"AU{au:02d}"] is not None]
                 n, count = len(known), sum(row[f"AU{au:02d}"] for row in known)
                 share = count / n if n else None
-                category = None if share is None else "unobserved" if share < 0.2 else "variant"
+                bounds = ((0.7, "prototypical"), (0.2, "variant"), (0, "unobserved"))
+                category = None if share is None else next(name for least, name in bounds if share >= least)
                 found.append(
                     {
                         **{"scope": scope, "emotion": emotion, "emotion_id": emotion_id, "au": au, "n": n},

@@ -31,14 +31,30 @@ class Named(Protocol):
 Row = TypeVar("Row", bound=Named)
 
 
-def decoded_lines(path: Path) -> list[str]:
+ReadBytes = Callable[[Path], bytes]
+
+
+class ReadOnce:
+    """Reads label files and remembers what it read: a fingerprint is of the bytes that were parsed, even of a pipe."""
+
+    def __init__(self) -> None:
+        self.content: dict[Path, bytes] = {}
+
+    def __call__(self, path: Path) -> bytes:
+        """The content of a file, the same each time."""
+        if path not in self.content:
+            self.content[path] = read_file(path)
+        return self.content[path]
+
+
+def decoded_lines(path: Path, read: ReadBytes = read_file) -> list[str]:
     """The lines of a UTF-8 text file without their ends, LF or CRLF; a byte-order mark is accepted.
 
     LabelError: no such file, a folder, a device, unreadable, empty, a NUL byte, bytes that are not UTF-8, a carriage
     return alone.
     """
     try:
-        data = read_file(path)
+        data = read(path)
     except FileNotFoundError:
         raise LabelError(f"{path}: expected a label file, found none") from None
     except IsADirectoryError:
@@ -74,7 +90,7 @@ def _line_of(data: bytes, position: int) -> int:
     return data.count(b"\n", 0, position) + 1
 
 
-def read_rows(path: Path, parse: Callable[[str], Row]) -> list[Row]:
+def read_rows(path: Path, parse: Callable[[str], Row], read: ReadBytes = read_file) -> list[Row]:
     """All rows in file order; one LabelError lists up to twenty bad lines, a repeated image among them.
 
     Names that differ in case alone are one image: on many disks they are one file.
@@ -82,7 +98,7 @@ def read_rows(path: Path, parse: Callable[[str], Row]) -> list[Row]:
     rows: list[Row] = []
     faults: list[str] = []
     first_seen: dict[str, tuple[int, str]] = {}
-    lines = decoded_lines(path)
+    lines = decoded_lines(path, read)
     with _collector_paused():
         for number, line in enumerate(lines, start=1):
             try:

@@ -6,7 +6,8 @@ from pathlib import Path
 from typing import NamedTuple
 
 from rafce.errors import LabelError
-from rafce.formats.lines import read_rows, split_fields
+from rafce.formats.lines import ReadBytes, read_rows, split_fields
+from rafce.reading import read_file
 from rafce.taxonomy import AUS, FACS_NAMES
 
 FILE_NAME = "RAFAU_label.txt"
@@ -53,9 +54,9 @@ def find_raf_au(path: Path) -> Path:
     return candidate
 
 
-def read_raf_au(path: Path) -> list[AuRow]:
+def read_raf_au(path: Path, read: ReadBytes = read_file) -> list[AuRow]:
     """All rows of a RAFAU_label.txt, in file order; LabelError lists up to twenty bad lines."""
-    return read_rows(path, parse_line)
+    return read_rows(path, parse_line, read)
 
 
 def parse_line(line: str) -> AuRow:

@@ -4,8 +4,9 @@ from pathlib import Path
 from typing import NamedTuple
 
 from rafce.errors import LabelError, raise_all
-from rafce.formats.lines import read_rows, split_fields
+from rafce.formats.lines import ReadBytes, read_rows, split_fields
 from rafce.formats.raf_au import AuRow, read_raf_au
+from rafce.reading import read_file
 from rafce.taxonomy import COMPOUND_EMOTIONS
 
 EMOTION_FILE = "RAFCE_emolabel.txt"
@@ -30,16 +31,16 @@ class OfficialRow(NamedTuple):
     au: AuRow
 
 
-def read_raf_ce(folder: Path) -> list[OfficialRow]:
+def read_raf_ce(folder: Path, read: ReadBytes = read_file) -> list[OfficialRow]:
     """The three files of a RAF-CE folder joined by image name, in the order of the emotion file.
 
     LabelError lists bad lines, and images that not all three files name.
     """
     if not folder.is_dir():
         raise LabelError(f"{folder}: expected the RAF-CE folder with {EMOTION_FILE} in it, found none")
-    emotions = read_rows(folder / EMOTION_FILE, parse_emotion)
-    aus = {row.image: row for row in read_raf_au(folder / AU_FILE)}
-    partitions = {row.image: row.code for row in read_rows(folder / PARTITION_FILE, parse_partition)}
+    emotions = read_rows(folder / EMOTION_FILE, parse_emotion, read)
+    aus = {row.image: row for row in read_raf_au(folder / AU_FILE, read)}
+    partitions = {row.image: row.code for row in read_rows(folder / PARTITION_FILE, parse_partition, read)}
     names = {row.image for row in emotions}
     _check_same_images(folder, {EMOTION_FILE: names, AU_FILE: set(aus), PARTITION_FILE: set(partitions)})
     return [

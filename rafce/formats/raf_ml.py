@@ -5,7 +5,8 @@ from pathlib import Path
 from typing import NamedTuple
 
 from rafce.errors import LabelError
-from rafce.formats.lines import decimal, read_rows, split_fields
+from rafce.formats.lines import ReadBytes, decimal, read_rows, split_fields
+from rafce.reading import read_file
 from rafce.taxonomy import BASIC_EMOTIONS
 
 FILE_NAME = "distribution.txt"
@@ -31,9 +32,9 @@ def find_raf_ml(path: Path) -> Path:
     raise LabelError(f"{path}: expected EmoLabel/{FILE_NAME} of RAF-ML in this folder, found none")
 
 
-def read_raf_ml(path: Path) -> list[EmotionRow]:
+def read_raf_ml(path: Path, read: ReadBytes = read_file) -> list[EmotionRow]:
     """All rows of a distribution.txt, in file order; LabelError lists up to twenty bad lines."""
-    return read_rows(path, parse_line)
+    return read_rows(path, parse_line, read)
 
 
 def parse_line(line: str) -> EmotionRow:

@@ -1,7 +1,7 @@
 """Tables of other programs to the dataset folder: read once, block by block, then written whole or not at all."""
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +9,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from rafce.build import WHAT, is_dataset_folder
-from rafce.dataset import MANIFEST
+from rafce.dataset import MANIFEST, manifest_with_digest
 from rafce.errors import LabelError, raise_all
 from rafce.folder import check_replaceable, replacing_folder
 from rafce.foreign_text import unsafe
@@ -61,9 +61,11 @@ def import_dataset(options: ImportOptions, progress: Progress = lambda _done, _t
     """
     check_replaceable(options.out, is_dataset_folder, WHAT)
     parse_split(options.split or DEFAULT_SPLIT)
+    before = _states(options.emotions, options.lab)
     plan = make_plan(options)
     with replacing_folder(options.out, is_dataset_folder, WHAT) as folder:
-        manifest = _import(options, plan, folder, progress)
+        manifest = manifest_with_digest(_import(options, plan, folder, progress))
+        _check_unchanged(before)
         text = json.dumps(manifest, indent=2, ensure_ascii=False) + "\n"
         (folder / MANIFEST).write_text(text, encoding="utf-8")
     return manifest
@@ -110,6 +112,7 @@ def _batches(plan: Plan, reader: Reader, prints: list[Json], progress: Progress)
     done, total = 0, sum(sizes)
     for layout, size in zip(plan.layouts, sizes, strict=True):
         ragged, n_rows = list[Ragged](), 0
+        before = _states(layout.table.path)
         table, found = examined(layout.table)
         prints.append(found)
         for block in read_blocks(table, layout.columns, ragged, layout.numbers, layout.whole):
@@ -122,6 +125,7 @@ def _batches(plan: Plan, reader: Reader, prints: list[Json], progress: Progress)
             reader.faults.add(line.fault, line.hint)
         if not n_rows and not ragged:
             yield from _without_rows(reader, layout)
+        _check_unchanged(before)
         done += size
 
 
@@ -136,6 +140,20 @@ def _without_rows(reader: Reader, layout: Layout) -> Iterator[pa.RecordBatch]:
         yield reader.rows(Block(columns, 1, lambda _row: str(path), 0, without_face=True), layout)
     else:
         reader.n_empty += 1
+
+
+def _states(*paths: Path | None) -> dict[Path, tuple[int, int, int]]:
+    """What changes when files are written to or replaced; files that are not there have no state."""
+    found = {path: path.stat() for path in paths if path is not None and path.exists()}
+    return {path: (stat.st_ino, stat.st_size, stat.st_mtime_ns) for path, stat in found.items()}
+
+
+def _check_unchanged(before: Mapping[Path, tuple[int, int, int]]) -> None:
+    """LabelError where a file is another than it was: tables of any size are read twice, for rows and fingerprint."""
+    changed = [path for path, state in before.items() if _states(path).get(path) != state]
+    raise_all(
+        [f"{path}: was written to while it was read; try again when it is finished" for path in changed]
+    )
 
 
 def _in_order(spool: Spool, folder: Path) -> Spool:

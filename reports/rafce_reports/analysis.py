@@ -17,7 +17,7 @@ from rafce.au_classifiers import (
     outcome_kernel,
     trial_of,
 )
-from rafce.dataset import Dataset
+from rafce.dataset import Dataset, check_partitions
 from rafce.errors import ConfigError, LabelError
 from rafce.evidence import NotApplicableError, dataset_evidence
 from rafce.formats.raf_au import Token, parse_label
@@ -60,7 +60,8 @@ NO_LAB_TESTS = (
 )
 STALE = (
     "au_statistics.parquet does not hold the counts of these samples, so it was left aside: all figures here are "
-    "counted from the samples, but rafce-train would learn from the old counts; import or build the dataset again"
+    "counted from the samples (what came in and was left out, from the manifest of the samples as they were made), and "
+    "rafce-train refuses them; import or build the dataset again"
 )
 
 
@@ -134,6 +135,7 @@ def analyze(dataset: Dataset, options: AnalyzeOptions, count: Count = count_quie
     classifiers. ConfigError when the scope has no image.
     """
     tally = count("AUs", count_aus, dataset.samples)
+    check_partitions(dataset, tally.images_PE, tally.known_PEA.sum((0, 1)))
     groups = _groups(dataset.samples, count)
     inside = None if groups is None else groups.in_scope(options.scope)
     dataset, notes = _with_true_statistics(dataset, tally, groups)
@@ -203,7 +205,11 @@ def _table1(dataset: Dataset, classes: pd.DataFrame, groups: GroupTally | None, 
 
 
 def _same_counts(one: pa.Table, other: pa.Table) -> bool:
-    return all(one[name].equals(other[name]) for name in ("scope", "emotion", "au", "n", "count"))
+    names = [
+        name for name in ("scope", "emotion", "au", "n", "n_groups", "count") if name in one.column_names
+    ]
+    one, other = (table.sort_by([(name, "ascending") for name in names[:3]]) for table in (one, other))
+    return all(name in other.column_names and one[name].equals(other[name]) for name in names)
 
 
 def _undrawn(table: Table1) -> dict[str, str]:

@@ -5,12 +5,12 @@ from typing import Any
 
 import pandas as pd
 import pyarrow as pa
-import pyarrow.parquet as pq
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.backends.backend_pdf import FigureCanvasPdf
 from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.figure import Figure
 
+from rafce.parquet import parquet_bytes
 from rafce.schema import Vocabulary, metadata
 from rafce_reports.style import drawing_style
 
@@ -43,9 +43,8 @@ def save_frame(frame: pd.DataFrame, folder: Path, name: str, words: Vocabulary) 
     """Write `name.csv` and `name.parquet`, the latter with the three metadata entries of the dataset's files."""
     frame.to_csv(folder / f"{name}.csv", index=False, lineterminator="\n")
     table = pa.Table.from_pandas(frame, preserve_index=False)
-    pq.write_table(
-        table.replace_schema_metadata(metadata(name, words)), folder / f"{name}.parquet", compression="zstd"
-    )
+    content = parquet_bytes(table.replace_schema_metadata(metadata(name, words)))
+    (folder / f"{name}.parquet").write_bytes(content)
 
 
 def save_text(text: str, folder: Path, name: str) -> None:

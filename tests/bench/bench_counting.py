@@ -25,6 +25,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from rafce.parquet import opened, seal
 from rafce.parts import BUFFER_BYTES, CHUNK_ROWS, PART_ROWS, TEXT_COLUMNS, Part, Samples, find_samples
 from rafce.schema import PARTITIONS, Vocabulary, au_column, imported_samples_schema
 from rafce.streaming import MOST_THREADS, count_au_pairs, count_aus, count_here
@@ -47,14 +48,16 @@ Counts = dict[str, list[int]]  # by key: the number of rows, and of those with e
 
 
 def write_samples(path: Path, n_rows: int) -> None:
-    """Random samples as skewed as RAF-CE, the same each time; bool columns too, but in a huge file."""
+    """Random samples as skewed as RAF-CE, sealed, the same each time; bool columns too, but in a huge file."""
     random = np.random.default_rng(0)
     rate_EA = random.beta(0.5, 2, (14, 32)).astype(np.float32)
     first = samples_table(random, rate_EA, 1, n_rows < HUGE)
-    with pq.ParquetWriter(path, first.schema, compression="zstd") as writer:
+    with pq.ParquetWriter(path, first.schema, compression="zstd", write_page_checksum=True) as writer:
         for row in range(0, n_rows, PART_ROWS):
             n = min(PART_ROWS, n_rows - row)
             writer.write_table(samples_table(random, rate_EA, n, n_rows < HUGE), PART_ROWS)
+    with path.open("r+b") as file:
+        seal(file)
 
 
 def samples_table(random: np.random.Generator, rate_EA: Any, n: int, with_bools: bool) -> pa.Table:
@@ -106,14 +109,12 @@ def decode(path: Path, keys: Keys, jobs: int | None = None, bools: bool = False)
 
 
 def decode_part(part: Part) -> None:
-    """Every batch of a part, dropped."""
+    """Every batch of a part, its checksums verified, dropped."""
     columns = part.layout.columns
-    options = {
-        "read_dictionary": [name for name in columns if name in TEXT_COLUMNS],
-        "buffer_size": BUFFER_BYTES,
-    }
-    with pq.ParquetFile(part.path, pre_buffer=False, **options) as file:
-        for _ in file.iter_batches(CHUNK_ROWS, list(part.row_groups), columns, use_threads=False):
+    texts = [name for name in columns if name in TEXT_COLUMNS]
+    with opened(part.path, pre_buffer=False, buffer_size=BUFFER_BYTES, read_dictionary=texts) as opening:
+        opening.check(part.row_groups, columns)
+        for _ in opening.file.iter_batches(CHUNK_ROWS, list(part.row_groups), columns, use_threads=False):
             pass
 
 

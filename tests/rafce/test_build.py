@@ -317,7 +317,7 @@ def test_a_folder_of_another_schema_version_is_refused(release, tmp_path):
         read_dataset(tmp_path / "data")
     manifest = json.loads((tmp_path / "data/manifest.json").read_text())
     (tmp_path / "data/manifest.json").write_text(json.dumps(manifest | {"schema": "manifest/9"}))
-    with pytest.raises(DatasetError, match="expected schema manifest/1, found manifest/9"):
+    with pytest.raises(DatasetError, match="expected schema manifest/2, found manifest/9"):
         read_dataset(tmp_path / "data")
 
 

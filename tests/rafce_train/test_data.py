@@ -17,9 +17,12 @@ from rafce.schema import (
     SCOPES,
     Vocabulary,
     au_statistics_schema,
+    discarded_schema,
     lab_statistics_schema,
     samples_schema,
 )
+from rafce.statistics import Counts, category_index, category_names, sureness
+from rafce.tables import discarded_table
 from rafce_train.data import TrainingData, find_images, read_data, training_warnings
 
 WORDS = Vocabulary(("glad", "cross", "calm"), (1, 12, 45))
@@ -39,13 +42,15 @@ def samples(rows=ROWS):
     columns = dict(zip(names, map(list, zip(*rows, strict=True)), strict=True))
     columns["emotion"] = [WORDS.emotions[i % 3] for i in columns["emotion_id"]]
     columns |= {"emotion_source": ["mapped"] * len(rows), "tied": [None] * len(rows)}
-    columns |= {"au_mask": [0] * len(rows), "au_raw": ["null"] * len(rows)}
+    active = [[au for au, state in zip(WORDS.aus, row[3:], strict=True) if state] for row in rows]
+    columns["au_mask"] = [sum(1 << WORDS.aus.index(au) for au in aus) for aus in active]
+    columns["au_raw"] = ["+".join(map(str, aus)) or "null" for aus in active]
     schema = samples_schema(WORDS, ())
     return pa.table({field.name: pa.array(columns[field.name], field.type) for field in schema})
 
 
 def au_statistics(rows=ROWS):
-    """Counted with loops; an AU is observed from 20 % on."""
+    """Counted with loops, of which the rest follows; an AU is observed from 20 % on."""
     found = []
     for scope in SCOPES:
         for emotion_id, emotion in enumerate(WORDS.emotions):
@@ -55,9 +60,12 @@ def au_statistics(rows=ROWS):
                 ]
                 n, count = sum(state is not None for state in states), states.count(True)
                 share = count / n if n else None
-                category = None if share is None else "unobserved" if share < 0.2 else "variant"
+                counts = Counts(np.array(n), np.array(count))
+                category = category_names(category_index(counts))
+                sure = sureness(counts)
+                rest = [float(rate) if n else None for rate in (sure.low_EA, sure.high_EA, *sure.mass_EAC)]
                 found.append(
-                    (scope, emotion, emotion_id, au, n, count, share, None, None, category, None, None, None)
+                    (scope, emotion, emotion_id, au, n, count, share, *rest[:2], category, *rest[2:])
                 )
     schema = au_statistics_schema(WORDS)
     columns = zip(*found, strict=True)
@@ -83,15 +91,17 @@ def write_dataset(
         "samples": samples_schema(WORDS, ()),
         "au_statistics": au_statistics_schema(WORDS),
         "lab_statistics": lab_statistics_schema(WORDS),
+        "discarded": discarded_schema(WORDS, ()),
     }
     whole = {
         "samples": samples(rows),
         "au_statistics": au_statistics(rows),
         "lab_statistics": lab_statistics(),
+        "discarded": discarded_table([]),
     }
     for kind, table in (whole | (tables or {})).items():
         write_parquet(table, schemas[kind], folder / f"{kind}.parquet")
-    manifest = {"images": {"root": images and str(images), "suffix": ""}}
+    manifest = {"schema": "manifest/1", "images": {"root": images and str(images), "suffix": ""}}
     (folder / "manifest.json").write_text(json.dumps(manifest), encoding="utf-8")
     return folder
 
@@ -171,18 +181,24 @@ def test_keeping_rows_keeps_them_aligned_and_the_statistics_as_they_were(tmp_pat
         ),
         (
             {"samples": replaced(samples(), "partition", ["dev"] * 6)},
-            "samples.parquet: unknown partition dev",
+            "samples.parquet: row 6 (f.jpg): expected one of train, validation, test, found dev",
         ),
-        ({"samples": replaced(samples(), "emotion_id", [0, 1, 2, 3, 4, -1])}, "unknown emotion_id -1\n"),
+        (
+            {"samples": replaced(samples(), "emotion_id", [0, 0, 1, 1, 0, -1])},
+            "samples.parquet: row 6 (f.jpg): expected emotion_id 2 as of emotion calm, found -1",
+        ),
         (
             {"au_statistics": au_statistics().slice(1)},
             "expected one row for each scope, emotion and AU, 36 in all",
         ),
-        ({"au_statistics": pa.concat_tables([au_statistics()] * 2)}, "expected one row for each scope"),
-        ({"au_statistics": replaced(au_statistics(), "au", [2] * 36)}, "au_statistics.parquet: unknown AU 2"),
+        ({"au_statistics": pa.concat_tables([au_statistics()] * 2)}, "AU once, found all, glad, 1 again"),
+        (
+            {"au_statistics": replaced(au_statistics(), "au", [2] * 36)},
+            "au_statistics.parquet: row 1: expected a scope, an emotion and an AU of this dataset, found all, glad, 2",
+        ),
         (
             {"lab_statistics": replaced(lab_statistics(), "emotion", ["sad"] * 3)},
-            "lab_statistics.parquet: unknown emotion sad",
+            "lab_statistics.parquet: row 1: expected an emotion of this dataset, found sad",
         ),
     ],
 )
@@ -204,17 +220,17 @@ def rewrite(path: Path, change) -> None:
         (
             "samples",
             lambda t: t.drop_columns(["AU12"]),
-            "samples.parquet: column AU12: expected bool, found none",
+            "samples.parquet: expected a column AU12 (bool), found none",
         ),
         (
             "samples",
             lambda t: t.set_column(0, "image", pa.array([1] * 6)),
-            "column image: expected string, found int64",
+            "samples.parquet: expected text in column image, found int64",
         ),
         (
             "samples",
             lambda t: t.set_column(1, "partition", pa.nulls(6, pa.string())),
-            "samples.parquet: column partition: expected no null",
+            "samples.parquet: row 1 (a.jpg): expected one of train, validation, test, found None",
         ),
         (
             "samples",
@@ -256,9 +272,7 @@ def test_absent_and_broken_folders_are_refused(tmp_path):
     with pytest.raises(DatasetError, match=r"samples\.parquet: expected a Parquet file"):
         read_data(folder)
     (folder / "samples.parquet").unlink()
-    with pytest.raises(
-        DatasetError, match=r"samples\.parquet: expected a file of a dataset folder, found none"
-    ):
+    with pytest.raises(DatasetError, match=r"samples\.parquet: expected a Parquet file, found none"):
         read_data(folder)
 
 
@@ -304,7 +318,6 @@ def test_one_form_is_taken_for_all_images(tmp_path):
         "../e.jpg",
         "/etc/e.jpg",
         "a/../../e.jpg",
-        "..",
         "C:\\e.jpg",
         "c:e.jpg",
         "..\\e.jpg",
@@ -322,6 +335,12 @@ def test_a_name_that_leads_out_of_the_image_folder_is_refused(tmp_path, name):
         ImageError, match=f"^{re.escape(repr(name))}: expected the name of an image in .*, found one"
     ):
         find_images(data)
+
+
+def test_a_name_without_a_last_part_is_refused_with_its_row(tmp_path):
+    rows = [("..", *ROWS[0][1:]), ("0001.jpg", *ROWS[1][1:])]
+    with pytest.raises(DatasetError, match=r"row 1 \(\.\.\): expected the name of an image, found '\.\.'"):
+        read_data(write_dataset(tmp_path / "data", rows, images=tmp_path))
 
 
 def link_a_file(faces):
@@ -395,12 +414,21 @@ def test_images_that_are_nowhere_are_an_image_error(tmp_path):
         find_images(read_data(write_dataset(tmp_path / "labels")))
 
 
-@pytest.mark.parametrize("text", ["", "{}", '{"images": 3}', '{"images": {"root": 3, "suffix": ""}}'])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "{}",
+        '{"schema": "manifest/1"}',
+        '{"schema": "manifest/1", "images": 3}',
+        '{"schema": "manifest/1", "images": {"root": 3, "suffix": ""}}',
+    ],
+)
 def test_a_broken_manifest_is_a_dataset_error(tmp_path, text):
     data = dataset_with_images(tmp_path, "a.jpg")
     (data.folder / "manifest.json").write_text(text, encoding="utf-8")
     expected = (
-        r"manifest\.json: expected (JSON with images: root and suffix|the manifest of a dataset as JSON)"
+        r"manifest\.json: expected (JSON|schema manifest/2, found None|JSON with images: root and suffix)"
     )
     with pytest.raises(DatasetError, match=expected):
         find_images(data)

@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from rafce_train.data import read_data, read_manifest
+from rafce.dataset import read_manifest
+from rafce_train.data import read_data
 from rafce_train.model_card import model_card
 
 

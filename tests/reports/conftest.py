@@ -42,6 +42,7 @@ IntArray = npt.NDArray[np.int64]
 
 COMPOUND_WORDS = Vocabulary(COMPOUND_EMOTIONS, AUS)
 OTHER_WORDS = Vocabulary(("calm & cool", "bored_stiff", "50 % [thrilled]"), (1, 12, 25, 45))
+VOTES = (0.4, 0.3, 0.2, 0.1, 0.0, 0.0)
 SHARES = (15.0, 5.0, 5.0, 6.0, 4.0, 18.0, 4.5, 13.0, 0.8, 5.0, 21.0, 5.0, 0.25, 0.65)
 """Percent of images per compound emotion, about as skewed as RAF-CE."""
 
@@ -109,10 +110,10 @@ def make_dataset(folder: Path, n: int, words: Vocabulary, lab: bool) -> Dataset:
 
 def manifest(n: int) -> dict[str, Any]:
     """A manifest as `rafce build` writes it, of a build from RAF-ML and RAF-AU."""
-    fingerprint = {"file": "labels.txt", "sha256": "0" * 64, "lines": n + 3}
+    raf_ml, raf_au = ({"file": "labels.txt", "sha256": "0" * 64, "lines": n + more} for more in (3, 1))
     return {
         "schema": "manifest/1",
-        "inputs": {"raf_ml": fingerprint, "raf_au": fingerprint},
+        "inputs": {"raf_ml": raf_ml, "raf_au": raf_au},
         "options": {"ties": "first", "null_au": "negative", "split": "60/20/20", "seed": 0},
         "images": {"root": None, "suffix": "", "missing": []},
         "counts": {
@@ -172,7 +173,10 @@ def samples(
         "emotion_id": emotion_N,
         "emotion_source": ["mapped"] * n,
         "tied": [False] * n,
-        **{f"p_{name}": pa.array([1 / 6] * n, pa.float32()) for name in BASIC_EMOTIONS},
+        **{
+            f"p_{name}": pa.array([p] * n, pa.float32())
+            for name, p in zip(BASIC_EMOTIONS, VOTES, strict=True)
+        },
         **{au_column(au): active_NA[:, i] for i, au in enumerate(words.aus)},
         "au_mask": au_mask(active_NA),
         "au_raw": [raw_label(rng, np.array(words.aus)[row].tolist()) for row in active_NA],

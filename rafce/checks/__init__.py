@@ -1,0 +1,1 @@
+"""What the files of a dataset folder must agree on."""
