@@ -48,7 +48,8 @@ def find_separator(header: str, rows: Iterable[str]) -> str:
     several = [separator for separator, n in n_fields.items() if n > 1]
     if len(several) < 2:
         return several[0] if several else ","
-    fits = {s: [count_fields(row, s) == n_fields[s] for row in rows] for s in several}
+    sample = list(rows)
+    fits = {s: [count_fields(row, s) == n_fields[s] for row in sample] for s in several}
     for agree in (all, any):
         fitting = [s for s, found in fits.items() if found and agree(found)]
         if len(fitting) == 1:

@@ -9,7 +9,8 @@ from collections import Counter
 from collections.abc import Callable, Container, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from functools import cached_property
+from functools import lru_cache
+from itertools import islice
 from pathlib import Path
 from typing import Any, BinaryIO, NamedTuple
 
@@ -62,7 +63,7 @@ class TableFile:
 
     def find(self, name: str) -> str | None:
         """The column of this name, capital or small; LabelError: two columns differ in that alone."""
-        same = self._by_folded.get(name.strip().casefold(), ())
+        same = _by_folded(self.columns).get(name.strip().casefold(), ())
         if len(same) > 1:
             shown = " and ".join(repr(column) for column in same)
             raise LabelError(
@@ -70,12 +71,14 @@ class TableFile:
             )
         return same[0] if same else None
 
-    @cached_property
-    def _by_folded(self) -> dict[str, list[str]]:
-        columns: dict[str, list[str]] = {}
-        for column in filter(None, self.columns):
-            columns.setdefault(column.casefold(), []).append(column)
-        return columns
+
+@lru_cache(maxsize=16)
+def _by_folded(columns: tuple[str, ...]) -> dict[str, list[str]]:
+    """Columns by their names in small letters; thousands of tables may have the same."""
+    found: dict[str, list[str]] = {}
+    for column in filter(None, columns):
+        found.setdefault(column.casefold(), []).append(column)
+    return found
 
 
 class Block(NamedTuple):
@@ -222,13 +225,18 @@ def _header(path: Path) -> tuple[list[str], Dialect]:
         if not line.strip():
             found = "an empty line" if line or file.tell() else "an empty file"
             raise LabelError(f"{path}:{number}: expected the names of the columns, found {found}")
-        rows = file.readlines(READ_BYTES)[:SAMPLE_ROWS] if len(line) < READ_BYTES else []
-    try:
-        separator = told[1] if told else find_separator(line, [row.decode(errors="replace") for row in rows])
-        names = next(csv.reader([line], delimiter=separator, skipinitialspace=True, strict=True))
-    except (csv.Error, LabelError) as error:
-        raise LabelError(f"{path}:{number}: {_what_is_wrong(error)}") from None
+        try:
+            separator = told[1] if told else find_separator(line, islice(_rows(file), SAMPLE_ROWS))
+            names = next(csv.reader([line], delimiter=separator, skipinitialspace=True, strict=True))
+        except (csv.Error, LabelError) as error:
+            raise LabelError(f"{path}:{number}: {_what_is_wrong(error)}") from None
     return names, Dialect(separator, number)
+
+
+def _rows(file: BinaryIO) -> Iterator[str]:
+    """The lines behind the header, long ones in pieces."""
+    while line := file.readline(READ_BYTES):
+        yield line.decode(errors="replace")
 
 
 def _what_is_wrong(error: Exception) -> str:

@@ -102,6 +102,18 @@ def test_a_folder_has_tables_of_several_dialects_and_its_texts_are_counted(tmp_p
     assert counts["texts_not_read"] == 1
 
 
+def test_texts_alone_in_a_folder_are_mentioned_and_packed_tables_named(tmp_path):
+    folder = tmp_path / "videos"
+    folder.mkdir()
+    (folder / "a.txt").write_text("frame,AU12_c,emotion\n1,1,happy\n")
+    assert error(folder, "openface") == (
+        "videos: expected *.csv, *.tsv or *.parquet files in this folder, found none; "
+        "its 1 *.txt files are tables only where each is named"
+    )
+    (folder / "b.TSV.GZ").write_text("")
+    assert error(folder, "openface").startswith("videos/b.TSV.GZ: expected all tables as *.csv, *.tsv")
+
+
 # --- what separates columns ---
 
 

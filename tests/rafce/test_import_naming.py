@@ -159,6 +159,14 @@ def test_the_video_of_a_clip_is_a_group_and_joins_what_the_emotions_file_says_of
     assert rows(tmp_path, "group") == [("v1",), ("v1",), ("v2",), ("v3",)]
 
 
+@pytest.mark.parametrize("names", [("v1", "v2"), ("v1.mp4", "v2.avi"), ("/new/v1.mp4", "s\\v2.mov")])
+def test_videos_join_by_their_names_without_folders_and_suffix(tmp_path, names):
+    (tmp_path / "all.csv").write_text("video,frame,AU12_c\n/d/v1.mp4,1,1\nv2.avi,1,0\n")
+    (tmp_path / "e.csv").write_text(f"video,emotion\n{names[0]},x\n{names[1]},y\n")
+    bring_in(tmp_path / "all.csv", emotions=tmp_path / "e.csv")
+    assert rows(tmp_path, "image", "emotion") == [("v1_000001.jpg", "x"), ("v2_000001.jpg", "y")]
+
+
 @pytest.mark.parametrize(
     ("source", "text"),
     [
