@@ -11,6 +11,7 @@ import pyarrow as pa
 from rafce.errors import DatasetError
 from rafce.parquet import read_parquet
 from rafce.parts import Chunk, Samples, find_samples, read_rows
+from rafce.reading import read_file
 from rafce.schema import Vocabulary, samples_path
 
 MANIFEST = "manifest.json"
@@ -83,7 +84,7 @@ def read_manifest(folder: Path) -> dict[str, Any]:
     """The manifest of a dataset folder; DatasetError when there is none or it is of another version."""
     path = folder / MANIFEST
     try:
-        manifest = json.loads(path.read_text(encoding="utf-8"))
+        manifest = json.loads(read_file(path).decode("utf-8"))
     except FileNotFoundError:
         raise DatasetError(f"{folder}: expected a dataset folder, found no {MANIFEST} in it") from None
     except (OSError, ValueError) as error:

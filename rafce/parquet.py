@@ -6,6 +6,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from rafce.errors import DatasetError
+from rafce.reading import check_file
 from rafce.schema import Vocabulary, check_schema
 
 
@@ -17,6 +18,7 @@ def write_parquet(table: pa.Table, schema: pa.Schema, path: Path) -> None:
 def read_parquet(path: Path, kind: str) -> tuple[pa.Table, Vocabulary]:
     """A table of the dataset folder with its vocabulary; DatasetError: absent, broken, of another schema."""
     try:
+        check_file(path)
         table = pq.ParquetFile(path).read()
     except FileNotFoundError:
         raise DatasetError(f"{path}: expected a file of a dataset folder, found none") from None

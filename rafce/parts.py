@@ -11,6 +11,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from rafce.errors import DatasetError, raise_all
+from rafce.reading import check_file
 from rafce.schema import MAX_MASK_AUS, PARTITIONS, Vocabulary, au_column, check_schema
 
 # N rows of a chunk, A action units, Q bytes that hold A bits
@@ -176,6 +177,7 @@ def _parquet_files(path: Path) -> list[Path]:
 def _opened(path: Path, as_dictionary: Sequence[str] = ()) -> Iterator[Any]:
     """A Parquet file to stream; with pre-buffering, or without a buffer, memory would follow the file's size."""
     try:
+        check_file(path)
         with pq.ParquetFile(
             path, pre_buffer=False, buffer_size=BUFFER_BYTES, read_dictionary=as_dictionary
         ) as file:

@@ -17,6 +17,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from rafce.errors import DatasetError, ImageError, TrainingError, raise_all
+from rafce.images import check_inside, check_name
+from rafce.licences import UNRECORDED, licence_note
+from rafce.reading import check_file, read_file
 from rafce.schema import (
     PARTITIONS,
     SCHEMA_KEY,
@@ -76,6 +79,8 @@ class TrainingData:
     """Percentages of the laboratory table, 0 where it is blank."""
     fingerprint: str
     """SHA-256 over the folder's Parquet files."""
+    licence: str = UNRECORDED
+    """What the sources of the data allow, in a sentence or two."""
 
     @cached_property
     def _rows(self) -> dict[str, IntArray]:
@@ -138,6 +143,7 @@ def read_data(folder: Path) -> TrainingData:
         statistics=statistics,
         lab_percent_KA=_read_lab(lab),
         fingerprint=_fingerprint(folder),
+        licence=licence_note(read_manifest(folder)),
     )
 
 
@@ -155,6 +161,8 @@ def find_images(data: TrainingData, images: Path | None = None) -> list[Path]:
         )
     if not root.is_dir():
         raise ImageError(f"{root}: expected a folder of images, found none; --images DIR names another")
+    for name in data.names:
+        check_name(root, name)
     best, most = list[str](), 0
     for form in dict.fromkeys((suffix, *SUFFIXES)):
         files = [_file_name(name, form) for name in data.names]
@@ -167,6 +175,7 @@ def find_images(data: TrainingData, images: Path | None = None) -> list[Path]:
         raise ImageError(
             f"{root}: expected images such as {example} or {aligned}, found none of {len(data.names)}"
         )
+    check_inside(root, best)
     return [root / file for file in best]
 
 
@@ -174,7 +183,7 @@ def read_manifest(folder: Path) -> dict[str, Any]:
     """`manifest.json`: what the dataset was made from, and how; DatasetError when there is none."""
     path = folder / MANIFEST
     try:
-        return dict(json.loads(path.read_text(encoding="utf-8")))
+        return dict(json.loads(read_file(path).decode("utf-8")))
     except OSError as error:
         raise DatasetError(f"{path}: expected the manifest of a dataset: {error.strerror}") from None
     except (ValueError, TypeError):
@@ -202,8 +211,7 @@ def training_warnings(data: TrainingData, learns_aus: bool) -> list[str]:
         warnings.append(f"no training image with {', '.join(silent)}: left out of the AU macro-F1")
     if len(unknown := columns[known_A == 0]):
         warnings.append(
-            f"{', '.join(unknown)} known in no training image: nothing is learned of them, their probabilities mean "
-            "nothing"
+            f"no label of {', '.join(unknown)} in the training images: not learned, and left empty in every prediction"
         )
     return warnings
 
@@ -259,6 +267,7 @@ class _Table:
 
 def _open(path: Path) -> Any:
     try:
+        check_file(path)
         return pq.ParquetFile(path)
     except FileNotFoundError:
         raise DatasetError(f"{path}: expected a file of a dataset folder, found none") from None

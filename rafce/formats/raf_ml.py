@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from rafce.errors import LabelError
-from rafce.formats.lines import read_rows, split_fields
+from rafce.formats.lines import decimal, read_rows, split_fields
 from rafce.taxonomy import BASIC_EMOTIONS
 
 FILE_NAME = "distribution.txt"
@@ -48,7 +48,7 @@ def parse_line(line: str) -> EmotionRow:
 
 def _probability(field: str) -> float:
     try:
-        value = float(field) if "_" not in field else math.nan  # Python reads 1_0 as ten
+        value = decimal(field)
     except ValueError:
         value = math.nan
     if not 0 <= value <= 1:

@@ -13,7 +13,7 @@ from rafce.dataset import MANIFEST
 from rafce.errors import LabelError
 from rafce.folder import check_replaceable, replacing_folder
 from rafce.grouped import GroupTally, count_groups
-from rafce.images import ImageFolder, find_in, missing_images, require_images
+from rafce.images import ImageFolder, check_inside, find_in, missing_images, require_images
 from rafce.imports.files import Block, Ragged, examined, read_blocks
 from rafce.imports.manifest import Imported, manifest_of, together
 from rafce.imports.options import DEFAULT_SPLIT, ImportOptions
@@ -61,7 +61,7 @@ def import_dataset(options: ImportOptions, progress: Progress = lambda _done, _t
     `progress` is told how many bytes of how many were read. Rows are sorted by image where all of them fit into one
     file (`ONE_FILE_ROWS`); beyond that they stay in the order of the files.
     """
-    check_replaceable(options.out.resolve(), is_dataset_folder, WHAT)
+    check_replaceable(options.out, is_dataset_folder, WHAT)
     parse_split(options.split or DEFAULT_SPLIT)
     plan = make_plan(options)
     with replacing_folder(options.out, is_dataset_folder, WHAT) as folder:
@@ -150,6 +150,7 @@ def _find_images(options: ImportOptions, spool: Spool) -> tuple[ImageFolder | No
     if options.images is None:
         return None, []
     found = find_in(options.images, _image_names(spool))
+    check_inside(found.root, map(found.file_name, _image_names(spool)))
     missing = missing_images(found, _image_names(spool))
     if not options.allow_missing_images:
         made_up = any(pc.any(batch.column(0)).as_py() for batch in spool.read([ANY_SUFFIX]))

@@ -70,6 +70,7 @@ def manifest_of(imported: Imported, options: ImportOptions) -> Json:
         "notes": reading_notes(imported.inputs, counts)
         + import_notes(imported.plan, imported.reader, imported.tally, imported.n_carved, options),
         "official": None,
+        "licence": options.licence,
         "versions": {name: version(name) for name in ("numpy", "pyarrow", "scipy")}
         | {"rafce": rafce.__version__},
     }
