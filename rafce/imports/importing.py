@@ -44,7 +44,10 @@ SEVERAL_FACES = (
     "the highest confidence; several videos in one table need a column `video` or `input`)"
 )
 IN_ANY_SUFFIX = "(images that no table names were looked for with every suffix)"
-CUT_OFF = "(an image is called by the last part of its path; --keep-folders tells s1/1.jpg from s2/1.jpg)"
+CUT_OFF = (
+    "(an image is called by the last part of its path; --keep-folders tells s1/1.jpg from s2/1.jpg, and --images DIR "
+    "makes absolute paths below DIR relative)"
+)
 
 ANY_TABLE = "table"  # of which nobody knows what it means to have no rows
 
