@@ -22,6 +22,7 @@ from rafce.formats.raf_ce import AU_FILE, EMOTION_FILE, PARTITION_FILE, Official
 from rafce.formats.raf_ml import EmotionRow, find_raf_ml, read_raf_ml
 from rafce.images import ImageFolder, check_inside, find_beside, find_in, missing_images, require_images
 from rafce.joining import REASONS, Joined, Sample, describe, join, join_official_alone
+from rafce.licences import RAF
 from rafce.parquet import write_parquet
 from rafce.reading import read_file
 from rafce.reference import LabCell, lab_cells, read_lab_table
@@ -227,6 +228,7 @@ def _manifest(
         },
         "counts": _counts(files, joined, samples),
         "official": _agreement(joined) if options.raf_ce and options.raf_ml else None,
+        "licence": RAF,
         "versions": {name: version(name) for name in ("numpy", "pyarrow", "scipy")}
         | {"rafce": rafce.__version__},
     }

@@ -18,6 +18,7 @@ import pyarrow.parquet as pq
 
 from rafce.errors import DatasetError, ImageError, TrainingError, raise_all
 from rafce.images import check_inside, check_name
+from rafce.licences import UNRECORDED, licence_note
 from rafce.reading import check_file, read_file
 from rafce.schema import (
     PARTITIONS,
@@ -78,6 +79,8 @@ class TrainingData:
     """Percentages of the laboratory table, 0 where it is blank."""
     fingerprint: str
     """SHA-256 over the folder's Parquet files."""
+    licence: str = UNRECORDED
+    """What the sources of the data allow, in a sentence or two."""
 
     @cached_property
     def _rows(self) -> dict[str, IntArray]:
@@ -140,6 +143,7 @@ def read_data(folder: Path) -> TrainingData:
         statistics=statistics,
         lab_percent_KA=_read_lab(lab),
         fingerprint=_fingerprint(folder),
+        licence=licence_note(read_manifest(folder)),
     )
 
 
@@ -207,8 +211,7 @@ def training_warnings(data: TrainingData, learns_aus: bool) -> list[str]:
         warnings.append(f"no training image with {', '.join(silent)}: left out of the AU macro-F1")
     if len(unknown := columns[known_A == 0]):
         warnings.append(
-            f"{', '.join(unknown)} known in no training image: nothing is learned of them, their probabilities mean "
-            "nothing"
+            f"no label of {', '.join(unknown)} in the training images: not learned, and left empty in every prediction"
         )
     return warnings
 

@@ -6,8 +6,8 @@ from typing import Any
 
 from rafce.foreign_text import code, markdown
 from rafce.intervals import FEW_GROUPS, FEW_IMAGES
+from rafce.licences import licence_note
 from rafce_train.config import Config, config_toml
-from rafce_train.facts import LICENCE
 from rafce_train.methods import find_method
 
 Json = Mapping[str, Any]
@@ -28,7 +28,7 @@ def model_card(config: Config, metrics: Json, manifest: Json) -> str:
         "Emotions": _emotions(metrics, manifest),
         "Action units": _action_units(metrics["test"]["action_units"]),
         "Limits": _limits(config, metrics),
-        "Licence": [LICENCE],
+        "Licence": [licence_note(manifest)],
     }
     parts = [[f"{'##' if i else '#'} {title}", *blocks] for i, (title, blocks) in enumerate(sections.items())]
     return "\n\n".join(block for part in parts for block in part) + "\n"
@@ -142,7 +142,7 @@ def _action_units(figures: Json | None) -> list[str]:
             f"AU{row['au']:02d}",
             str(row["train_positives"]),
             f"{row['positives']} of {row['n']}{_in_groups(row['groups'])}",
-            f"{row['threshold']:.3f}{'' if row['validation_positives'] else ' †'}",
+            _threshold(row),
             *_rate(row["f1"]),
             *_rate(row["average_precision"]),
         )
@@ -150,6 +150,13 @@ def _action_units(figures: Json | None) -> list[str]:
     ]
     heading = ("AU", "active, train", "active, test", "threshold", "F1 %", "95 % interval")
     return [_table((*heading, "average precision %", "95 % interval"), rows)]
+
+
+def _threshold(row: Json) -> str:
+    """The threshold of an AU, marked where it is not tuned; a dash where the AU was not learned."""
+    if row["threshold"] is None:
+        return "–"
+    return f"{row['threshold']:.3f}{'' if row['validation_positives'] else ' †'}"
 
 
 def _limits(config: Config, metrics: Json) -> list[str]:
@@ -180,12 +187,16 @@ def _small_emotions(rows: Sequence[Json]) -> Iterable[str]:
 
 def _unlearned_aus(figures: Json | None) -> Iterable[str]:
     rows = figures["aus"] if figures else []
-    if names := [f"AU{row['au']:02d}" for row in rows if not row["train_positives"]]:
+    unknown = [row for row in rows if row["threshold"] is None]
+    if names := [f"AU{row['au']:02d}" for row in unknown]:
+        yield f"Known in no training image, so not learned, and empty in every prediction: {', '.join(names)}."
+    silent = [row for row in rows if not row["train_positives"] and row not in unknown]
+    if names := [f"AU{row['au']:02d}" for row in silent]:
         yield f"Shown by no training image, so their probabilities mean little: {', '.join(names)}."
 
 
 def _untuned_aus(figures: Json | None) -> Iterable[str]:
-    rows = figures["aus"] if figures else []
+    rows = [row for row in figures["aus"] if row["threshold"] is not None] if figures else []
     if names := [f"AU{row['au']:02d}" for row in rows if not row["validation_positives"]]:
         yield f"Shown by no validation image, so their thresholds (†) are 0.5, not tuned: {', '.join(names)}."
 

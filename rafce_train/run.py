@@ -20,13 +20,23 @@ from rafce_train.data import TrainingData, read_data, read_manifest
 from rafce_train.events import EVENTS, Events
 from rafce_train.facts import facts_of
 from rafce_train.history import Row, Sums, history_table
-from rafce_train.inference import Probabilities
+from rafce_train.inference import Probabilities, learned_aus
 from rafce_train.learner import Learner
 from rafce_train.loop import Standing
+from rafce_train.model import load_tensors
 from rafce_train.model_card import model_card
 from rafce_train.outcome import predictions_table, run_metrics
 from rafce_train.ranks import ALONE, RankLostError, Ranks
-from rafce_train.setup import Material, explained, gather, make_feed, make_learner, make_net, repeatable
+from rafce_train.setup import (
+    Material,
+    explained,
+    gather,
+    make_feed,
+    make_learner,
+    make_net,
+    random_start,
+    repeatable,
+)
 
 TRIALS = "trials"
 """Below a run with lists of fixed weights, a run folder for each pair of them."""
@@ -70,6 +80,8 @@ def start(config: Config, folder: Path, screen: Screen, ranks: Ranks = ALONE) ->
         raise _is_there(folder)
     data = read_data(Path(config.dataset))
     make_net(config, data)  # a wrong backbone or weights file shows before minutes of decoding
+    for text in random_start(config):
+        screen.note(text)
     return _carry_on(config, folder, data, screen, ranks)
 
 
@@ -206,8 +218,9 @@ def _finish(config: Config, folder: Path, material: Material, more: dict[str, An
     best = standing.best
     assert best is not None
     net, _ = make_net(replace(config, weights="none"), material.data)
-    net.load_state_dict(best["net"])
+    load_tensors(net, best["net"])
     found = make_feed(config, material).probabilities(net.to(material.device), "test")
+    found = found.of_learned(learned_aus(best["thresholds"], len(material.data.aus)))
     more = {"weights": state["weights"], "dropped": state["dropped"], **more}
     figures = run_metrics(config, material.data, found, best, more)
     ranks.from_first(lambda: _write_outcome(config, folder, material, standing, found, figures))
@@ -224,8 +237,7 @@ def _write_outcome(
 ) -> None:
     best = standing.best
     assert best is not None
-    learns_aus = best["thresholds"] is not None
-    predictions = predictions_table(material.data, material.data.rows("test"), found, learns_aus)
+    predictions = predictions_table(material.data, material.data.rows("test"), found)
     checkpoint.write_table(folder / checkpoint.HISTORY, history_table(standing.history))
     _write_weights(config, folder, material.data, best)
     checkpoint.write_table(folder / checkpoint.PREDICTIONS, predictions)

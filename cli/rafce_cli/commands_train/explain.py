@@ -56,7 +56,7 @@ def explain(
     both.
 
     Writes figure4.png/.svg, attention.csv/.parquet (a row an image), attention_means.csv/.parquet, summary.json. The
-    figures show faces: RAF's licence does not allow passing them on.
+    figures show faces: pass them on only if the licence of the images allows that (RAF's does not).
 
     \b
     Examples:
