@@ -16,12 +16,13 @@ from rafce.compounds import TIE_POLICIES
 from rafce.dataset import MANIFEST, MANIFEST_SCHEMA, TABLES, manifest_with_digest
 from rafce.errors import ConfigError, RafceError
 from rafce.folder import check_replaceable, names_in, replacing_folder
-from rafce.formats.lines import ReadOnce
-from rafce.formats.raf_au import find_raf_au, read_raf_au
-from rafce.formats.raf_ce import AU_FILE, EMOTION_FILE, PARTITION_FILE, read_raf_ce
-from rafce.formats.raf_ml import find_raf_ml, read_raf_ml
-from rafce.images import ImageFolder, find_beside, find_in, missing_images, require_images
+from rafce.formats.lines import ReadOnce, check_same_spelling
+from rafce.formats.raf_au import AuRow, find_raf_au, read_raf_au
+from rafce.formats.raf_ce import AU_FILE, EMOTION_FILE, PARTITION_FILE, OfficialRow, read_raf_ce
+from rafce.formats.raf_ml import EmotionRow, find_raf_ml, read_raf_ml
+from rafce.images import ImageFolder, check_inside, find_beside, find_in, missing_images, require_images
 from rafce.joining import REASONS, Joined, Sample, describe, join, join_official_alone
+from rafce.licences import RAF
 from rafce.parquet import write_parquet
 from rafce.reference import LabCell, lab_cells, read_lab_table
 from rafce.schema import (
@@ -78,7 +79,7 @@ class BuildOptions:
 
 def build_dataset(options: BuildOptions) -> dict[str, Any]:
     """Build the dataset folder `options.out` and return its manifest; RafceError leaves nothing behind."""
-    check_replaceable(options.out.resolve(), is_dataset_folder, WHAT)
+    check_replaceable(options.out, is_dataset_folder, WHAT)
     shares = parse_split(options.split)
     read = ReadOnce()
     joined = _join(options, read)
@@ -115,11 +116,30 @@ def _join(options: BuildOptions, read: ReadOnce) -> Joined:
     else:
         emotion_rows = read_raf_ml(find_raf_ml(options.raf_ml), read)
         au_rows = read_raf_au(find_raf_au(options.raf_au), read)
+        check_same_spelling(_names(options, emotion_rows, au_rows, official))
         joined = join(emotion_rows, au_rows, official, options.ties, options.null_au)
     if not joined.samples:
         reasons = Counter(discard.reason for discard in joined.discards)
         raise RafceError(f"expected images with a class, found none: {_listed(reasons)}")
     return joined
+
+
+def _names(
+    options: BuildOptions,
+    emotion_rows: Sequence[EmotionRow],
+    au_rows: Sequence[AuRow],
+    official: Sequence[OfficialRow] | None,
+) -> dict[Path, list[str]]:
+    """The images of each label file."""
+    assert options.raf_au is not None
+    assert options.raf_ml is not None
+    files: dict[Path, Sequence[AuRow | EmotionRow | OfficialRow]] = {
+        find_raf_au(options.raf_au): au_rows,
+        find_raf_ml(options.raf_ml): emotion_rows,
+    }
+    if options.raf_ce is not None and official is not None:
+        files[options.raf_ce / EMOTION_FILE] = official
+    return {path: [row.image for row in rows] for path, rows in files.items()}
 
 
 def _listed(reasons: Counter[str]) -> str:
@@ -142,6 +162,8 @@ def _find_images(options: BuildOptions, samples: list[Sample]) -> tuple[ImageFol
     for label_file in _input_files(options).values():
         folder = folder or find_beside(label_file, names)
     missing = missing_images(folder, names) if folder else []
+    if folder:
+        check_inside(folder.root, map(folder.file_name, names))
     if folder and not options.allow_missing_images:
         require_images(folder, missing, len(names))
     return folder, missing
@@ -207,6 +229,7 @@ def _manifest(
         },
         "counts": _counts(inputs, joined, samples),
         "official": _agreement(joined) if options.raf_ce and options.raf_ml else None,
+        "licence": RAF,
         "versions": {name: version(name) for name in ("numpy", "pyarrow", "scipy")}
         | {"rafce": rafce.__version__},
     }

@@ -13,6 +13,7 @@ from rafce.checks.contracts import check_table, counted_faults, manifest_faults,
 from rafce.errors import DatasetError, raise_all
 from rafce.parquet import Stored, opened, read_parquet
 from rafce.parts import Chunk, Samples, find_samples, read_rows
+from rafce.reading import read_file
 from rafce.schema import (
     Vocabulary,
     au_statistics_schema,
@@ -152,7 +153,7 @@ def read_manifest(folder: Path) -> dict[str, Any]:
     """The manifest of a dataset folder; DatasetError when there is none or it is of another version."""
     path = folder / MANIFEST
     try:
-        manifest = json.loads(path.read_text(encoding="utf-8"))
+        manifest = json.loads(read_file(path).decode("utf-8"))
     except FileNotFoundError:
         raise DatasetError(f"{folder}: expected a dataset folder, found no {MANIFEST} in it") from None
     except (OSError, ValueError, RecursionError) as error:

@@ -1,4 +1,4 @@
-"""What the paper's printed tables and a dataset each say of lab and wild, in one shape, for the sentences to ask."""
+"""What the paper's Table 1 and a dataset each say of lab and wild, in one shape, for the sentences to ask."""
 
 from collections.abc import Iterable, Sequence
 from typing import Literal, NamedTuple
@@ -32,8 +32,8 @@ class NotApplicableError(RafceError):
 class Environment(NamedTuple):
     """p(AU | emotion) and the position of its category in CATEGORIES, both (E, A).
 
-    A blank of a printed table is unobserved with frequency NaN. Where nothing is known (no image, no row of the
-    table), the category is -1 and the frequency NaN.
+    A blank of a table is unobserved with frequency NaN. Where nothing is known (no image, no row of the table, an AU
+    that nobody coded), the category is -1 and the frequency NaN.
     """
 
     frequency_EA: FloatArray
@@ -44,7 +44,7 @@ class Environment(NamedTuple):
         return np.isin(self.category_EA, among)
 
     def known_EA(self) -> BoolArray:
-        """Where the category is known, blanks of a printed table included."""
+        """Where the category is known, blanks of a table included."""
         return np.not_equal(self.category_EA, UNKNOWN)
 
     def known_E(self) -> BoolArray:
@@ -70,7 +70,7 @@ class Images(NamedTuple):
 
 
 class Evidence(NamedTuple):
-    """One source on both environments; `images` is None for a printed table."""
+    """One source on both environments; `images` is None for a table."""
 
     aus: tuple[int, ...]
     wild: Environment
@@ -93,10 +93,21 @@ def with_component(*components: str) -> BoolArray:
     )
 
 
-def printed_evidence() -> Evidence:
-    """Both environments as the paper's Table 1 prints them."""
-    aus = _all_aus(AUS, lab_cells())
-    return Evidence(aus, _printed(paper_wild_cells(), aus), _printed(lab_cells(), aus), None)
+def paper_evidence(lab: Sequence[LabCell]) -> Evidence:
+    """The wild as the paper's Table 1 has it, beside a laboratory: as its text prints that, or corrected.
+
+    The table has a column for AU 11, which is not among the 32 AUs that its images were coded with; a blank there does
+    not say that the AU was absent.
+    """
+    aus = _all_aus(AUS, lab)
+    wild = _of_cells(paper_wild_cells(), aus)
+    coded_A = np.isin(aus, AUS)
+    return Evidence(
+        aus,
+        wild._replace(category_EA=np.where(coded_A, wild.category_EA, UNKNOWN)),
+        _of_cells(lab, aus),
+        None,
+    )
 
 
 def dataset_evidence(
@@ -109,10 +120,9 @@ def dataset_evidence(
 ) -> Evidence:
     """The wild as a dataset's images have it, the lab as the table in force has it.
 
-    `emotions` and `aus` name the axes of the counts. Emotions beyond the fourteen are left aside. An AU of the lab
-    that the dataset has no column for (AU 11) counts as never active, as the paper has it: RAF-AU's 32 are all that
-    its coders ever saw. NotApplicableError when one of the fourteen emotions or of the 32 AUs is missing, when there
-    is no image or no laboratory table.
+    `emotions` and `aus` name the axes of the counts. Emotions beyond the fourteen are left aside. Of an AU of the lab
+    that the dataset has no column for (AU 11) nothing is known in the wild: it was not coded. NotApplicableError when
+    one of the fourteen emotions or of the 32 AUs is missing, when there is no image or no laboratory table.
     """
     _check_applicable(emotions, aus, int(n_E.sum()), lab)
     all_aus = _all_aus(aus, lab)
@@ -122,9 +132,9 @@ def dataset_evidence(
     if pairs is not None:
         pairs = PairCounts(*(table[order] for table in pairs))
         covariance_EAA = _wide_covariance(_covariance(n_E, counts, pairs), aus, all_aus)
-    counts = _wide_counts(counts, n_E, aus, all_aus)
+    counts = _wide_counts(counts, aus, all_aus)
     wild = Environment(frequency(counts), category_index(counts))
-    return Evidence(all_aus, wild, _printed(lab, all_aus), Images(n_E, counts, covariance_EAA))
+    return Evidence(all_aus, wild, _of_cells(lab, all_aus), Images(n_E, counts, covariance_EAA))
 
 
 def _check_applicable(
@@ -152,7 +162,7 @@ def _all_aus(aus: Iterable[int], lab: Iterable[LabCell]) -> tuple[int, ...]:
     return tuple(sorted({*aus, *AUS, *(cell.au for cell in (*lab, *lab_cells()))}))
 
 
-def _printed(cells: Sequence[LabCell], aus: tuple[int, ...]) -> Environment:
+def _of_cells(cells: Sequence[LabCell], aus: tuple[int, ...]) -> Environment:
     percent_EA = np.full((len(COMPOUND_EMOTIONS), len(aus)), np.nan)
     for cell in cells:
         if cell.emotion in COMPOUND_EMOTIONS:
@@ -163,17 +173,16 @@ def _printed(cells: Sequence[LabCell], aus: tuple[int, ...]) -> Environment:
     return Environment(percent_EA / 100, category_EA)
 
 
-def _wide_counts(counts: Counts, n_E: IntArray, aus: Sequence[int], all_aus: Sequence[int]) -> Counts:
-    """The counts among all AUs: one that the dataset has no column for is known to be inactive in every image."""
+def _wide_counts(counts: Counts, aus: Sequence[int], all_aus: Sequence[int]) -> Counts:
+    """The counts among all AUs: no image knows one that the dataset has no column for."""
     columns = [all_aus.index(au) for au in aus]
-    known_EA = np.tile(n_E[:, None], len(all_aus))
-    active_EA = np.zeros_like(known_EA)
+    known_EA, active_EA = np.zeros((2, len(counts.known_EA), len(all_aus)), np.int64)
     known_EA[:, columns], active_EA[:, columns] = counts
     return Counts(known_EA, active_EA)
 
 
 def _wide_covariance(narrow_EAA: FloatArray, aus: Sequence[int], all_aus: Sequence[int]) -> FloatArray:
-    """The covariance among all AUs: 0 for one that the dataset has no column for."""
+    """The covariance among all AUs: 0 for one that the dataset has no column for, as it is in no sum."""
     columns = np.array([all_aus.index(au) for au in aus])
     wide_EAA = np.zeros((len(narrow_EAA), len(all_aus), len(all_aus)))
     wide_EAA[:, columns[:, None], columns] = narrow_EAA

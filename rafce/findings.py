@@ -18,7 +18,7 @@ from rafce.evidence import (
 )
 from rafce.intervals import DRAWS, Reals, wilson
 from rafce.statistics import Counts, category_index
-from rafce.taxonomy import COMPOUND_EMOTIONS
+from rafce.taxonomy import AUS, COMPOUND_EMOTIONS
 
 # E the fourteen emotions in the paper's order, A action units
 MOST = 0.5
@@ -46,7 +46,7 @@ class Finding(NamedTuple):
 
 
 def equals(figure: str, measure: Callable[[Evidence], Estimate], source: Evidence) -> Finding:
-    """Whether a measure gives the paper's figure, to the decimals that the paper prints."""
+    """Whether a measure gives the paper's figure, to the decimals that the paper gives."""
     value, low, high = measure(source)
     if np.isnan(value):
         return Finding("nothing known", None)
@@ -113,9 +113,9 @@ def emotions_with(au: int, where: Where, among: Sequence[int], source: Evidence)
 
 
 def few_images(emotions: Sequence[str], figures: Sequence[int], source: Evidence) -> Finding:
-    """Whether these emotions have as many images as the paper says; Table 1 does not print them."""
+    """Whether these emotions have as many images as the paper says, which Table 1 does not."""
     if source.images is None:
-        return Finding("not printed", None)
+        return Finding("no numbers of images", None)
     found = [int(source.images.n_E[COMPOUND_EMOTIONS.index(emotion)]) for emotion in emotions]
     return Finding(", ".join(map(str, found)), found == list(figures))
 
@@ -129,21 +129,26 @@ def rarely_seen(au: int, components: Sequence[str], source: Evidence) -> Finding
 
 
 def never_seen(au: int, source: Evidence) -> Finding:
-    """Whether no image has the AU; a printed table can only say that no emotion reaches 20 %."""
+    """Whether no image has the AU; nothing can tell where it was not coded, and a table only of 20 % and more."""
+    if not source.wild.known_EA()[:, source.column(au)].any():
+        n_coded = int(source.wild.known_EA().any(0).sum())
+        return Finding(f"not testable: AU {au} is not among the {n_coded} AUs coded", None)
     if source.images is None:
         seen_E = _has(au, "wild", source)
-        return Finding(f"observed in {_rates(au, seen_E, source)}", not seen_E.any())
-    n_active = int(source.images.counts.active_EA[:, source.column(au)].sum())
-    return Finding(f"in {n_active:,} of {int(source.images.n_E.sum()):,} images", n_active == 0)
+        return Finding(f"observed in {_rates(au, seen_E, source)}", False if seen_E.any() else None)
+    n_known, n_active = (int(table[:, source.column(au)].sum()) for table in source.images.counts)
+    return Finding(f"in {n_active:,} of {n_known:,} images", n_active == 0)
 
 
 def less_active(au: int, components: Sequence[str], source: Evidence) -> Finding:
     """Whether the wild is below the lab in every emotion of these components in which the lab observes the AU."""
-    among_E = with_component(*components) & _has(au, "lab", source)
-    below_E, comparable_E = _below(source)[:, source.column(au)], _known(au, source)
-    n_below, n = int((among_E & below_E).sum()), int((among_E & comparable_E).sum())
-    text = f"lower in {n_below} of {n} emotions{_pooled(au, with_component(*components), source)}"
-    return Finding(text, n_below == n if n else None)
+    blend_E = with_component(*components)
+    in_lab_E = blend_E & _has(au, "lab", source)
+    among_E = in_lab_E & _known(au, source)
+    n_below, n = int(_below(source)[among_E, source.column(au)].sum()), int(among_E.sum())
+    nothing = "nothing known in the wild" if in_lab_E.any() else "the lab observes it in no such emotion"
+    text = f"lower in {n_below} of {n} emotions" if n else nothing
+    return Finding(text + _pooled(au, blend_E, source), n_below == n if n else None)
 
 
 def none_observed(aus: Sequence[int], source: Evidence) -> Finding:
@@ -197,6 +202,17 @@ def no_more_classes(source: Evidence) -> Finding:
     return Finding(f"wild {n_wild}, lab {n_lab}", n_wild <= n_lab)
 
 
+def lab_classes(figure: str, source: Evidence) -> Finding:
+    """Whether the lab observes as many different AUs as the paper says, and how many RAF-AU's coders could see."""
+    seen = [au for au in source.aus if _has(au, "lab", source).any()]
+    uncoded = [au for au in seen if au not in AUS]
+    text = str(len(seen))
+    if uncoded:
+        without = ", ".join(f"AU {au}" for au in uncoded)
+        text += f"; {len(seen) - len(uncoded)} without {without}, not among RAF-AU's {len(AUS)}"
+    return Finding(text, str(len(seen)) == figure)
+
+
 def mostly_shared(source: Evidence) -> Finding:
     """Whether most AUs that the wild observes in an emotion are observed there in the lab too."""
     wild_EA = source.wild.observed_EA() & source.lab.known_EA()
@@ -218,9 +234,9 @@ def prototypes_stay(source: Evidence) -> Finding:
 
 
 def mostly_lower(source: Evidence) -> Finding:
-    """Whether most frequencies that the lab prints are lower in the wild."""
-    printed_EA = ~np.isnan(source.lab.frequency_EA) & source.wild.known_EA()
-    return _share(_below(source)[printed_EA], "of {n} are lower")
+    """Whether most frequencies that the lab lists are lower in the wild."""
+    listed_EA = ~np.isnan(source.lab.frequency_EA) & source.wild.known_EA()
+    return _share(_below(source)[listed_EA], "of {n} are lower")
 
 
 def most_reclassified(aus: Sequence[int], source: Evidence) -> Finding:
@@ -307,7 +323,7 @@ def _percent(frequency: float) -> str:
 
 
 def _pooled(au: int, among_E: BoolArray, source: Evidence) -> str:
-    """How often the AU is active over all images of these emotions, with Wilson's interval; "" for a printed table."""
+    """How often the AU is active over all images of these emotions, with Wilson's interval; "" for a table."""
     if source.images is None:
         return ""
     known, active = (int(table[among_E, source.column(au)].sum()) for table in source.images.counts)

@@ -2,10 +2,10 @@
 
 import os
 from collections.abc import Iterable
-from pathlib import Path, PurePosixPath
+from pathlib import Path, PurePosixPath, PureWindowsPath
 from typing import NamedTuple
 
-from rafce.errors import MAX_FAULTS, ImageError
+from rafce.errors import MAX_FAULTS, ImageError, raise_all
 
 SUFFIXES = ("_aligned", "")
 BESIDE_LABELS = ("aligned/aligned", "aligned")  # some archives unzip to a nested folder
@@ -22,6 +22,11 @@ class ImageFolder(NamedTuple):
         """The name on disk of an image of the label file: 0001.jpg is 0001_aligned.jpg in an aligned folder."""
         name = PurePosixPath(image)
         return str(name.with_name(f"{name.stem}{self.suffix}{name.suffix}"))
+
+    def path_of(self, image: str) -> Path:
+        """Where an image should lie; ImageError for a name that leads out of the folder."""
+        check_inside(self.root, [self.file_name(image)])
+        return self.root / self.file_name(image)
 
 
 def find_beside(label_file: Path, names: Iterable[str]) -> ImageFolder | None:
@@ -66,9 +71,62 @@ class Present:
 def _listing(folder: Path) -> set[str]:
     try:
         with os.scandir(folder) as entries:
-            return {entry.name for entry in entries if not entry.is_dir()}
+            return {entry.name for entry in entries if entry.is_file()}
     except (FileNotFoundError, NotADirectoryError):
         return set()
+
+
+def check_inside(root: Path, files: Iterable[str]) -> None:
+    """ImageError names the files that do not lie in the folder: absolute, with `..`, or through a link that leaves it.
+
+    Each folder is listed once, when a name asks for it.
+    """
+    home, links, faults = os.path.realpath(root), dict[str, set[str]](), list[str]()
+    for file in files:
+        check_name(root, file)
+        folder, _, name = file.rpartition("/")
+        if folder not in links:
+            links[folder] = _links_out(root / folder, home)
+        if name in links[folder] or OUT in links[folder]:
+            faults.append(
+                f"{root / file}: expected an image in {root}, found a link that leads out of it "
+                "(--images names the folder itself)"
+            )
+    raise_all(faults, ImageError)
+
+
+def check_name(root: Path, file: str) -> None:
+    """ImageError for a name that could lead out of the folder of the images."""
+    if _may_leave(file):
+        raise ImageError(f"{file!r}: expected the name of an image in {root}, found one that leads out of it")
+
+
+def _may_leave(file: str) -> bool:
+    """Whether a name could lead out of the folder that it is looked for in, on this system or another."""
+    if not any(odd in file for odd in ("..", ":", "\\", "\0")):  # to take apart a million names takes long
+        return file.startswith("/") or not file
+    there = PureWindowsPath(file)  # knows both kinds of slash
+    return bool(there.root) or there.drive[:1].isalpha() or ".." in there.parts or "\0" in file
+
+
+OUT = "/"
+"""No file is called so: it stands for all files of a folder that is reached through a link that leads out."""
+
+
+def _links_out(folder: Path, home: str) -> set[str]:
+    """The names in a folder that are links to elsewhere than below `home`."""
+    if not _is_below(os.path.realpath(folder), home):
+        return {OUT}
+    try:
+        with os.scandir(folder) as entries:
+            links = [entry.name for entry in entries if entry.is_symlink()]
+    except OSError:
+        return set()
+    return {name for name in links if not _is_below(os.path.realpath(folder / name), home)}
+
+
+def _is_below(path: str, home: str) -> bool:
+    return path == home or path.startswith(home.rstrip(os.sep) + os.sep)
 
 
 def missing_images(folder: ImageFolder, names: Iterable[str]) -> list[str]:

@@ -40,7 +40,7 @@ def compare_lab_and_wild(
 
     `test` says what is known of the lab, and with it what is compared (fractions in [0, 1] throughout):
 
-    - "fisher", the lab prints a figure: `difference` = wild - lab with Newcombe's interval, and a two-sided
+    - "fisher", the lab lists a figure: `difference` = wild - lab with Newcombe's interval, and a two-sided
       exact test of equal proportions. Exact, since some emotions have a dozen images, where the normal
       approximation of the usual two-proportion test does not hold. The lab's count is its percent of `lab_n`
       subjects, rounded.
@@ -55,14 +55,14 @@ def compare_lab_and_wild(
     if lab_n < 1:
         raise ConfigError(f"expected at least one subject in the laboratory, found {lab_n}")
     table = _pairs(counts, emotions, aus, lab)
-    n, count, printed = table["n"], table["count"], table["lab"]
+    n, count, listed = table["n"], table["count"], table["lab"]
     table["wild"] = (count / n).where(n > 0)
     table["wild_ci_low"], table["wild_ci_high"] = _wild_bounds(table, sure or sureness(counts), emotions, aus)
     table["lab_n"] = lab_n
-    table["lab_ci_low"], table["lab_ci_high"] = wilson(printed * lab_n, lab_n)
-    table["difference"] = table["wild"] - printed
+    table["lab_ci_low"], table["lab_ci_high"] = wilson(listed * lab_n, lab_n)
+    table["difference"] = table["wild"] - listed
     table["ci_low"], table["ci_high"] = _difference_bounds(table)
-    table["lab_count"] = np.rint(printed * lab_n)
+    table["lab_count"] = np.rint(listed * lab_n)
     table["test"] = None if sure else _tests(table)
     table["p"] = _p_values(table)
     table["q"] = table.groupby("test")["p"].transform(false_discovery_control)
@@ -112,7 +112,7 @@ def _wild_bounds(
 def _pairs(
     counts: Counts, emotions: Sequence[str], aus: Sequence[int], lab: Sequence[LabCell]
 ) -> pd.DataFrame:
-    """The pairs that the dataset codes or the lab prints: emotion, au, n, count, lab, lab_row.
+    """The pairs that the dataset codes or the lab lists: emotion, au, n, count, lab, lab_row.
 
     `lab_row` says whether the lab has a row for the emotion; without one a blank means nothing.
     """
@@ -138,11 +138,11 @@ def _tests(table: pd.DataFrame) -> list[str | None]:
 
 def _p_values(table: pd.DataFrame) -> FloatArray:
     above_bound = binom.sf(table["count"] - 1, table["n"], VARIANT_FROM)
-    printed = table["test"] == FISHER
+    listed = table["test"] == FISHER
     p: FloatArray = np.where(table["test"] == BINOMIAL, above_bound, np.nan)
-    p[printed] = [
+    p[listed] = [
         fisher_exact(np.array([[active, n - active], [posed, lab_n - posed]])).pvalue
-        for active, n, posed, lab_n in table.loc[printed, ["count", "n", "lab_count", "lab_n"]].to_numpy(
+        for active, n, posed, lab_n in table.loc[listed, ["count", "n", "lab_count", "lab_n"]].to_numpy(
             np.int64
         )
     ]

@@ -24,6 +24,7 @@ import pyarrow.parquet as pq
 
 from rafce.checks.rows import is_sound
 from rafce.errors import DatasetError
+from rafce.reading import open_file
 from rafce.schema import SCHEMA_KEY, Vocabulary, check_schema, check_vocabulary
 
 HEAD, TAIL = b"rafce.seal/1", b"1/laes.ecfar"
@@ -122,10 +123,8 @@ def opened(path: Path, **options: Any) -> Iterator[OpenFile]:
 
     DatasetError here and in the block: no such file, none of Parquet, damage.
     """
-    if path.exists() and not path.is_file():  # to open a pipe would wait for ever
-        raise DatasetError(f"{path}: expected a Parquet file, found something else")
     try:
-        with path.open("rb") as raw:
+        with open_file(path) as raw:
             crcs = _read_seal(raw, path)
             with pq.ParquetFile(path, page_checksum_verification=True, **options) as file:
                 shape = file.num_row_groups, file.metadata.num_columns
@@ -226,5 +225,6 @@ def _damaged(path: Path, what: str) -> DatasetError:
 
 
 def _reason(error: BaseException) -> str:
-    lines = str(error).splitlines() or [type(error).__name__]
-    return lines[0]
+    """In a line; what the system says is without number and name."""
+    text = str(getattr(error, "strerror", None) or error)
+    return text.splitlines()[0] if text else type(error).__name__

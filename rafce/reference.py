@@ -6,13 +6,15 @@ Multi-task Learning", CVPR Workshops 2023.
     table2.csv       Table 2: recall per emotion, overall accuracy, mean diagonal, in percent.
     table3.csv       Table 3: accuracy and mean diagonal by statistics and method. MAL uses no statistics; the
                      paper prints it among the lab's.
-Lab: S. Du, Y. Tao, A. M. Martinez, "Compound facial expressions of emotion", PNAS 111(15), E1454-E1462, 2014,
-as the paper reprints it.
-    table1_lab.csv   Table 1, the starred rows: percent of 230 posing subjects, AUs >= 20 % only; a blank is
-                     unknown, not zero. The column `note` flags two kinds of cell. Six are printed one column
-                     off and stand here where Du et al. have them, which the paper's own sentences need (AU 12
-                     in the lab only with happiness; AU 24 seen in the lab, AU 16 not). The row of happily sad
-                     is printed identical to happily surprised; it is kept as printed.
+Lab: S. Du, Y. Tao, A. M. Martinez, "Compound facial expressions of emotion", PNAS 111(15), E1454-E1462, 2014.
+    table1_lab.csv   The paper's reprint of it, Table 1, the starred rows, corrected: percent of 230 posing
+                     subjects, AUs >= 20 % only; a blank is unknown, not zero. The column `note` flags two kinds
+                     of cell. The paper's text prints six under another AU, which the note names; they stand
+                     here where du2014.csv has them (`rafce.paper.lab_source` puts them back). The row of happily
+                     sad is printed identical to happily surprised and kept so.
+    du2014.csv       Table 1 of the source itself: 21 emotions with their prototypical AUs (70 % of the subjects
+                     and more; no percent is given) and their variant ones with a percent. It has neither happily
+                     fearful nor happily sad.
 """
 
 import csv
@@ -24,7 +26,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from rafce.errors import LabelError, raise_all
-from rafce.formats.lines import ReadBytes, decoded_lines
+from rafce.formats.lines import BLANKS, ReadBytes, decoded_lines
+from rafce.reading import read_file
 from rafce.taxonomy import COMPOUND_EMOTIONS, FACS_NAMES
 
 if TYPE_CHECKING:
@@ -43,7 +46,7 @@ PERCENT = re.compile(r"[0-9]+(\.[0-9]+)?")
 
 
 class LabCell(NamedTuple):
-    """A printed cell of a table of p(AU | emotion): percent in [0, 100], and what is odd about it, if so."""
+    """A cell of a table of p(AU | emotion): percent in [0, 100], and what is odd about it, if so."""
 
     emotion: str
     au: int
@@ -51,8 +54,17 @@ class LabCell(NamedTuple):
     note: str
 
 
+class SourceCell(NamedTuple):
+    """A cell of Table 1 of Du et al. 2014; a prototypical AU has no percent there."""
+
+    emotion: str
+    au: int
+    category: str
+    percent: float | None
+
+
 def lab_cells() -> tuple[LabCell, ...]:
-    """The laboratory's cells of Table 1, in the order of the paper."""
+    """The laboratory's cells of Table 1, corrected by Du et al. 2014, in the order of the paper."""
     return parse_cells(_shipped_text("table1_lab.csv").splitlines(), "table1_lab.csv", COMPOUND_EMOTIONS)
 
 
@@ -61,8 +73,14 @@ def paper_wild_cells() -> tuple[LabCell, ...]:
     return parse_cells(_shipped_text("table1_wild.csv").splitlines(), "table1_wild.csv", COMPOUND_EMOTIONS)
 
 
+def du2014_cells() -> tuple[SourceCell, ...]:
+    """The laboratory source itself: Table 1 of Du et al. 2014, in its order."""
+    rows = csv.DictReader(StringIO(_shipped_text("du2014.csv")))
+    return tuple(_source_cell(row) for row in rows)
+
+
 def read_lab_table(
-    path: Path, emotions: Sequence[str] = COMPOUND_EMOTIONS, read: ReadBytes = Path.read_bytes
+    path: Path, emotions: Sequence[str] = COMPOUND_EMOTIONS, read: ReadBytes = read_file
 ) -> tuple[LabCell, ...]:
     """The cells of a user's own laboratory table: a CSV file with the columns emotion, au, percent[, note].
 
@@ -118,7 +136,7 @@ def _csv_rows(lines: Sequence[str], where: str) -> list[tuple[int, list[str]]]:
     """The fields of every row without the blanks around them, each row with the number of its (last) line."""
     reader = csv.reader(lines, strict=True)
     try:
-        return [(reader.line_num, [field.strip() for field in fields]) for fields in reader]
+        return [(reader.line_num, [field.strip(BLANKS) for field in fields]) for fields in reader]
     except csv.Error as error:
         raise LabelError(f"{where}:{reader.line_num}: expected comma-separated values: {error}") from None
 
@@ -167,6 +185,11 @@ def _repeats(rows: Sequence[tuple[int, list[str]]], header: Sequence[str]) -> li
 
 def _cell(values: dict[str, str]) -> LabCell:
     return LabCell(values["emotion"], int(values["au"]), float(values["percent"]), values.get("note", ""))
+
+
+def _source_cell(values: dict[str, str]) -> SourceCell:
+    percent = float(values["percent"]) if values["percent"] else None
+    return SourceCell(values["emotion"], int(values["au"]), values["category"], percent)
 
 
 def _shipped_text(name: str) -> str:

@@ -136,7 +136,7 @@ def au_statistics_schema(words: Vocabulary, grouped: bool = False) -> pa.Schema:
 
 
 def lab_statistics_schema(words: Vocabulary) -> pa.Schema:
-    """`lab_statistics.parquet`: the laboratory table in force; it prints only AUs >= 20 %, a blank is unknown."""
+    """`lab_statistics.parquet`: the laboratory table in force; it lists only AUs >= 20 %, a blank is unknown."""
     fields = [
         _field("emotion", pa.string()),
         _field("au", pa.int16()),

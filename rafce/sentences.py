@@ -1,15 +1,18 @@
-"""The sentences of the paper's section 3.2, each held against its own printed tables and against a dataset."""
+"""The sentences of the paper's section 3.2, each held against its own tables, printed and corrected, and a dataset."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from functools import partial
-from typing import NamedTuple
+from itertools import pairwise
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
 
 from rafce import findings
-from rafce.evidence import OBSERVED, PROTOTYPICAL, VARIANT, Evidence, printed_evidence
+from rafce.evidence import OBSERVED, PROTOTYPICAL, VARIANT, Evidence, paper_evidence
 from rafce.findings import Estimate, Finding
+from rafce.paper.lab_source import equal_rows, lab_source_table, moves, printed_lab_cells, unsourced_emotions
+from rafce.reference import lab_cells
 
 
 class Sentence(NamedTuple):
@@ -21,54 +24,101 @@ class Sentence(NamedTuple):
     find: Callable[[Evidence], Finding]
 
 
+class Paper(NamedTuple):
+    """The paper's own tables: as their text prints the laboratory, each move further, and without a source's rows.
+
+    The first of `steps` is the table as its text prints it; every other one has one move more done; the last is the
+    corrected table. `without` lacks one row that the laboratory source does not have, by its emotion.
+    """
+
+    steps: tuple[Evidence, ...]
+    without: dict[str, Evidence]
+
+
+def paper_tables() -> Paper:
+    """Every table of the paper that its sentences are asked of."""
+    lab = lab_cells()
+    return Paper(
+        tuple(paper_evidence(printed_lab_cells(n_moved)) for n_moved in range(len(moves()) + 1)),
+        {
+            emotion: paper_evidence([cell for cell in lab if cell.emotion != emotion])
+            for emotion in unsourced_emotions()
+        },
+    )
+
+
 def check_sentences(dataset: Evidence) -> pd.DataFrame:
-    """A row per sentence: what the paper says, what its printed table gives, what this dataset gives, a verdict.
+    """A row per sentence: what the paper says, what three sources answer, and a verdict of each.
+
+    `printed` is the paper's Table 1 as its text prints it, `corrected` the same with the laboratory's cells where
+    Du et al. 2014 have them, `dataset` this dataset beside its own laboratory table. `…_holds` is missing where a
+    source cannot tell; `…_verdict` says it in words. `moves` numbers the moved cells that change the paper's
+    answer when they are moved one after the other, `evidence` says what the source has there, and `unsourced` names
+    the laboratory rows on which the corrected answer rests although Du et al. 2014 do not have them.
 
     A figure holds when it equals the paper's to the paper's decimals. `ci_low` and `ci_high` are a 95 % interval of
     this dataset's figure over samples of its images, in each of which every AU has the category that its frequency
     there gives; NaN where the figure is a laboratory's, a number of classes, or no figure. Rates in the text carry
     Wilson's interval, in percent.
     """
-    printed = printed_evidence()
-    return pd.DataFrame([_row(sentence, printed, dataset) for sentence in SENTENCES]).astype(
-        {"printed_holds": "boolean", "dataset_holds": "boolean"}
+    paper, evidence = paper_tables(), move_evidence()
+    return pd.DataFrame([_row(sentence, paper, evidence, dataset) for sentence in SENTENCES]).astype(
+        {f"{source}_holds": "boolean" for source in SOURCES}
     )
 
 
-def _row(sentence: Sentence, printed: Evidence, dataset: Evidence) -> dict[str, object]:
-    there, here = sentence.find(printed), sentence.find(dataset)
-    return {
-        "place": sentence.place,
-        "sentence": sentence.quote,
-        "paper": sentence.claim,
-        "printed": there.text,
-        "printed_holds": there.holds,
-        "dataset": here.text,
-        "dataset_holds": here.holds,
+def move_evidence() -> tuple[str, ...]:
+    """Each move in words, with what Du et al. 2014 have at both places."""
+    moved = lab_source_table().dropna(subset="move")
+    return tuple(
+        f"{row['emotion']} {row['percent']:g} %: printed under AU {row['printed_au']}, moved to AU {row['au']} "
+        f"(Du et al. 2014: AU {row['au']} {in_source(row)}, "
+        f"AU {row['printed_au']} {in_source(row, '_as_printed')})"
+        for row in moved.to_dict("records")
+    )
+
+
+def in_source(row: Mapping[Hashable, Any], where: str = "") -> str:
+    """What Du et al. 2014 have for a row of `lab_source_table`, in words; `_as_printed` for the printed AU."""
+    category, percent = row[f"du2014_category{where}"], row[f"du2014_percent{where}"]
+    return str(category) if np.isnan(percent) else f"{category} {percent:g} %"
+
+
+def _row(sentence: Sentence, paper: Paper, evidence: Sequence[str], dataset: Evidence) -> dict[str, object]:
+    steps, here = [sentence.find(step) for step in paper.steps], sentence.find(dataset)
+    found = dict(zip(SOURCES, (steps[0], steps[-1], here), strict=True))
+    changing = [number for number, (before, after) in enumerate(pairwise(steps)) if before[:2] != after[:2]]
+    unsourced = [name for name, table in paper.without.items() if sentence.find(table)[:2] != steps[-1][:2]]
+    row: dict[str, object] = {"place": sentence.place, "sentence": sentence.quote, "paper": sentence.claim}
+    for source, answer in found.items():
+        verdict = VERDICTS[answer.holds] + _within(sentence.claim, answer)
+        row |= {source: answer.text, f"{source}_holds": answer.holds, f"{source}_verdict": verdict}
+    return row | {
         "ci_low": here.low,
         "ci_high": here.high,
-        "verdict": VERDICTS[there.holds, here.holds] + _within(sentence.claim, here),
+        "moves": ", ".join(str(number + 1) for number in changing),
+        "evidence": "; ".join(evidence[number] for number in changing),
+        "unsourced": ", ".join(map(unsourced_in_words, unsourced)),
     }
 
 
-def _within(claim: str, here: Finding) -> str:
-    """A remark for a figure that this dataset does not give, though it cannot exclude it either."""
-    if here.holds or np.isnan(here.low) or not here.low <= float(claim) <= here.high:
+def unsourced_in_words(emotion: str) -> str:
+    """A laboratory row without a source, and the row that it repeats if it does."""
+    equal = equal_rows().get(emotion)
+    return emotion if equal is None else f"{emotion} (equal to {equal})"
+
+
+def _within(claim: str, answer: Finding) -> str:
+    """A remark for a figure that a source does not give, though it cannot exclude it either."""
+    if answer.holds or np.isnan(answer.low) or not answer.low <= float(claim) <= answer.high:
         return ""
     return " (but within its interval)"
 
 
-VERDICTS = {
-    (True, True): "holds in both",
-    (True, False): "holds in the printed table, not in this dataset",
-    (True, None): "holds in the printed table; this dataset cannot tell",
-    (False, True): "holds in this dataset, not in the printed table",
-    (False, False): "holds in neither",
-    (False, None): "does not hold in the printed table; this dataset cannot tell",
-    (None, True): "holds in this dataset; the printed table cannot tell",
-    (None, False): "does not hold in this dataset; the printed table cannot tell",
-    (None, None): "neither can tell",
-}
+SOURCES = ("printed", "corrected", "dataset")
+"""The columns of answers."""
+
+VERDICTS = {True: "holds", False: "fails", None: "cannot tell"}
 
 
 def _figure(place: str, quote: str, figure: str, measure: Callable[[Evidence], Estimate]) -> Sentence:
@@ -198,7 +248,7 @@ SENTENCES = (
         "13",
         partial(findings.au_classes, "wild"),
     ),
-    _figure(PATTERNS, "while posed ones have 15 AU classes", "15", partial(findings.au_classes, "lab")),
+    Sentence(PATTERNS, "while posed ones have 15 AU classes", "15", partial(findings.lab_classes, "15")),
     _figure(
         HABITS,
         "AU 12 is observed in 10 compound emotions",

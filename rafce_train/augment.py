@@ -1,6 +1,7 @@
 """The images of a batch as the network sees them: gathered from the cache, jittered, normalised.
 
-Every draw is a function of seed, epoch and image alone: no generator has a state that a resumed run would have lost.
+Every draw is a function of seed, epoch, image and how often that image has been shown before in the epoch: no generator
+has a state that a resumed run would have lost.
 """
 
 from typing import NamedTuple
@@ -48,13 +49,17 @@ class Strength(NamedTuple):
 AUGMENTATIONS = {"none": Strength(0, 0, 0), "standard": Strength(flip=0.5, shift=0.04, colour=0.2)}
 
 
-def draw_jitter(augment: str, rows_B: IntArray, size: int, seed: int, epoch: int) -> Jitter:
+def draw_jitter(
+    augment: str, rows_B: IntArray, size: int, seed: int, epoch: int, repeat_B: IntArray | None = None
+) -> Jitter:
     """How the images of these rows are changed in this epoch; `size` is the image side.
 
-    A flip keeps the labels: they do not say on which side of the face an AU is active.
+    `repeat_B` tells how often each image was shown before in the epoch (0 if left out): an image that a sampler repeats
+    is changed in another way each time. A flip keeps the labels: they do not say on which side of the face an AU is
+    active.
     """
     strength = AUGMENTATIONS[augment]
-    draw_6B = torch.from_numpy(uniforms(seed, epoch, rows_B, 6).T)
+    draw_6B = torch.from_numpy(uniforms(seed, epoch, rows_B, 6, repeat_B).T)
     reach = round(strength.shift * size)
     shift_2B = (draw_6B[1:3] * (2 * reach + 1)).long() - reach
     factor_3B = (1 + strength.colour * (2 * draw_6B[3:] - 1)).float()
@@ -87,9 +92,15 @@ def on_device(tensor: Tensor, device: torch.device) -> Tensor:
     return tensor.to(device, non_blocking=device.type == "cuda")
 
 
-def uniforms(seed: int, epoch: int, rows_B: IntArray, n: int) -> npt.NDArray[np.float64]:
-    """Numbers in [0, 1), shape (B, n), that depend on nothing but seed, epoch, image row and position."""
-    bits_Bn = splitmix64(seed, epoch, rows_B[:, None], np.arange(n))
+def uniforms(
+    seed: int, epoch: int, rows_B: IntArray, n: int, repeat_B: IntArray | None = None
+) -> npt.NDArray[np.float64]:
+    """Numbers in [0, 1), shape (B, n), that depend on nothing but seed, epoch, image row, repeat and position.
+
+    Repeat r takes positions r n to (r + 1) n - 1 of its image's stream, so the first showing draws what it always drew.
+    """
+    first_B1 = np.zeros((len(rows_B), 1), np.int64) if repeat_B is None else n * repeat_B[:, None]
+    bits_Bn = splitmix64(seed, epoch, rows_B[:, None], first_B1 + np.arange(n))
     return (bits_Bn >> np.uint64(11)).astype(np.float64) * 2.0**-53
 
 

@@ -14,16 +14,17 @@ import numpy as np
 import numpy.typing as npt
 import torch
 from filelock import FileLock
-from PIL import Image, ImageOps, UnidentifiedImageError
+from PIL import Image, ImageOps
 
+from rafce.atomic import making_folder
 from rafce.errors import ImageError, OutputError, raise_all
+from rafce.image_files import opened_image
 
 # N images, H image side in pixels
 ByteArray = npt.NDArray[np.uint8]
 Progress = Callable[[int, int], None]  # images done, images in all
 
 VERSION = 2
-MAX_PIXELS = 50_000_000
 CHUNK = 256  # decoded images held in memory at a time
 PIXELS, BAD_IMAGES = "images.uint8", "bad_images.json"
 
@@ -81,30 +82,10 @@ def decode_image(path: Path, size: int) -> ByteArray:
 
     Large JPEGs are decoded at the smallest of libjpeg's scales that is at least twice the size wanted.
     """
-    try:
-        with Image.open(path) as image:
-            if image.width * image.height > MAX_PIXELS:
-                raise ImageError(
-                    f"expected at most {MAX_PIXELS} pixels, found {image.width} × {image.height}"
-                )
-            # these Pillow would cut off at 255: all white, or all black
-            if image.mode.startswith(("I", "F")):
-                raise ImageError(f"expected 8 bits a channel, found an image of mode {image.mode}")
-            image.draft("RGB", (2 * size, 2 * size))
-            upright = ImageOps.exif_transpose(image).convert("RGB")
-            return np.asarray(upright.resize((size, size), Image.Resampling.BILINEAR))
-    except ImageError:
-        raise
-    except Exception as error:  # Pillow's parsers raise whatever a broken file makes them stumble over
-        raise ImageError(_reason(error)) from None
-
-
-def _reason(error: Exception) -> str:
-    if isinstance(error, UnidentifiedImageError):
-        return "expected an image, found no format that Pillow knows"
-    if isinstance(error, OSError) and error.strerror:
-        return f"expected an image, found none that can be read: {error.strerror}"
-    return f"expected an image, found none that can be decoded: {str(error) or type(error).__name__}"
+    with opened_image(path) as image:
+        image.draft("RGB", (2 * size, 2 * size))
+        upright = ImageOps.exif_transpose(image).convert("RGB")
+        return np.asarray(upright.resize((size, size), Image.Resampling.BILINEAR))
 
 
 def _key(paths: Sequence[Path], size: int) -> str:
@@ -146,17 +127,10 @@ def _build_alone(entry: Path, paths: Sequence[Path], size: int, progress: Progre
 
 
 def _build(entry: Path, paths: Sequence[Path], size: int, progress: Progress) -> None:
-    partial = entry.with_name(f"{entry.name}.partial")
-    shutil.rmtree(partial, ignore_errors=True)
-    try:
-        partial.mkdir()
+    with making_folder(entry, lambda _: None) as partial:
         with (partial / PIXELS).open("wb") as file:
             bad = _decode_all(file, paths, size, progress)
         (partial / BAD_IMAGES).write_text(json.dumps(bad), encoding="utf-8")
-        shutil.rmtree(entry, ignore_errors=True)
-        partial.rename(entry)
-    finally:
-        shutil.rmtree(partial, ignore_errors=True)
 
 
 def _decode_all(

@@ -1,9 +1,7 @@
 """The files of a run folder: each is versioned and whole, the old one or the new one, whatever interrupts."""
 
-import errno
 import io
 import json
-import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -15,30 +13,18 @@ import safetensors.torch
 import torch
 from torch import Tensor
 
-from rafce.errors import OutputError, TrainingError, WeightsError
+from rafce import atomic
+from rafce.errors import TrainingError, WeightsError
 
 CONFIG, STATE, WEIGHTS, HISTORY = "config.toml", "state.pt", "weights.safetensors", "history.parquet"
 PREDICTIONS, METRICS, MODEL_CARD = "predictions.parquet", "metrics.json", "model_card.md"
 OWN_FILES = (CONFIG, STATE, WEIGHTS, HISTORY, PREDICTIONS, METRICS, MODEL_CARD)
 STATE_SCHEMA, WEIGHTS_SCHEMA = "state/1", "weights/1"
 WEIGHTS_KEY = "rafce"
-FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 
-def write_atomic(path: Path, data: bytes | memoryview) -> None:
-    """Write a file so that even after a power cut there is the old content or the new, never a part."""
-    temporary = path.with_name(f".{path.name}.tmp")
-    try:
-        with temporary.open("wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        temporary.replace(path)
-        _sync_folder(path.parent)
-    except OSError as error:
-        temporary.unlink(missing_ok=True)
-        reason = "the disk is full" if error.errno in FULL else error.strerror
-        raise OutputError(f"{path}: could not be written: {reason}; what stood there is untouched") from None
+write_atomic = atomic.write_bytes
+"""Write a file so that even after a power cut there is the old content or the new, never a part."""
 
 
 def is_finished(folder: Path) -> bool:
@@ -121,14 +107,3 @@ def write_json(path: Path, values: Mapping[str, Any]) -> None:
     """Write JSON for people and programs: indented, keys in the order given, no NaN."""
     text = json.dumps(values, indent=2, ensure_ascii=False, allow_nan=False)
     write_atomic(path, f"{text}\n".encode())
-
-
-def _sync_folder(folder: Path) -> None:
-    """Make a rename last through a power cut; systems without folder handles have nothing to do."""
-    if os.name != "posix":
-        return
-    handle = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)

@@ -11,8 +11,11 @@ from pathlib import Path
 from typing import Any, NamedTuple, get_type_hints
 
 from rafce.errors import ConfigError, raise_all
+from rafce.reading import read_file
 
 OPTION = "option"
+ABSURD = 1e6
+"""No rate or weight of a loss is as large: 32-bit numbers would overflow, and the first step would give NaN."""
 METHOD, NETWORK, DATA, LOOP = "Method", "Network", "Data", "Loop"
 
 
@@ -74,18 +77,24 @@ class Config:
         METHOD,
         "Fixed weight of the AU loss (mtl, am, dm); of a list, the best on validation is kept.",
         least=0,
+        below=ABSURD,
     )
     rho_align: tuple[float, ...] = option(
         (0.1,),
         METHOD,
         "Fixed weight of the alignment or matching loss (am, dm, dtp); a list likewise.",
         least=0,
+        below=ABSURD,
     )
     gradnorm_alpha: float = option(
-        1.5, METHOD, "α of gradnorm: how much more gradient a loss gets that falls slowly.", least=0
+        1.5,
+        METHOD,
+        "α of gradnorm: how much more gradient a loss gets that falls slowly.",
+        least=0,
+        below=100,
     )
     dtp_gamma: float = option(
-        2.0, METHOD, "γ of dtp: how much less weight a task gets that goes well.", least=0
+        2.0, METHOD, "γ of dtp: how much less weight a task gets that goes well.", least=0, below=100
     )
     dtp_alpha: float = option(
         0.1, METHOD, "α of dtp: how much of a task's running success the newest batch is.", least=0, below=1
@@ -151,17 +160,18 @@ class Config:
         choices=("error", "drop"),
     )
 
-    lr_backbone: float = option(0.001, LOOP, "Learning rate of the backbone.", least=0)
-    lr_heads: float = option(0.01, LOOP, "Learning rate of the emotion and AU layers.", least=0)
+    lr_backbone: float = option(0.001, LOOP, "Learning rate of the backbone.", least=0, below=ABSURD)
+    lr_heads: float = option(0.01, LOOP, "Learning rate of the emotion and AU layers.", least=0, below=ABSURD)
     lr_meta: float = option(
         0.01,
         LOOP,
         "Learning rate of the meta net, or of the weights themselves (uncertainty, gradnorm).",
         least=0,
+        below=ABSURD,
     )
     momentum: float = option(0.0, LOOP, "Momentum of SGD.", least=0, below=1)
     nesterov: bool = option(False, LOOP, "Nesterov's momentum.")
-    weight_decay: float = option(0.0, LOOP, "Weight decay of SGD.", least=0)
+    weight_decay: float = option(0.0, LOOP, "Weight decay of SGD.", least=0, below=ABSURD)
     schedule: str = option(
         "none",
         LOOP,
@@ -212,7 +222,7 @@ def config_from(values: Mapping[str, Any], where: object = "options") -> Config:
 def read_config(path: Path) -> dict[str, Any]:
     """The options that a TOML file sets; ConfigError for a wrong name or type, or no TOML."""
     try:
-        values = tomllib.loads(path.read_text(encoding="utf-8"))
+        values = tomllib.loads(read_file(path).decode("utf-8"))
     except OSError as error:
         raise ConfigError(f"{path}: expected a TOML file of options: {error.strerror}") from None
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
@@ -293,7 +303,7 @@ def _limit_fault(value: Any, limits: Option) -> str | None:
     if limits.least is not None and value < limits.least:
         return f"at least {limits.least}"
     if limits.below is not None and value >= limits.below:
-        return f"less than {limits.below}"
+        return f"less than {limits.below:,.0f}"
     return None
 
 

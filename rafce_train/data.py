@@ -16,6 +16,8 @@ import pyarrow as pa
 
 from rafce.dataset import MANIFEST, Dataset, check_partitions, read_dataset, read_manifest
 from rafce.errors import DatasetError, ImageError, TrainingError, raise_all
+from rafce.images import check_inside, check_name
+from rafce.licences import UNRECORDED, licence_note
 from rafce.parts import GROUP, au_tables
 from rafce.schema import PARTITIONS, SCOPES, au_column, samples_path
 
@@ -63,6 +65,8 @@ class TrainingData:
     """Percentages of the laboratory table, 0 where it is blank."""
     fingerprint: str
     """SHA-256 over the folder's Parquet files."""
+    licence: str = UNRECORDED
+    """What the sources of the data allow, in a sentence or two."""
 
     @cached_property
     def _rows(self) -> dict[str, IntArray]:
@@ -122,6 +126,7 @@ def read_data(folder: Path) -> TrainingData:
         statistics=statistics,
         lab_percent_KA=_read_lab(dataset),
         fingerprint=_fingerprint(folder),
+        licence=licence_note(dataset.manifest),
     )
 
 
@@ -139,6 +144,8 @@ def find_images(data: TrainingData, images: Path | None = None) -> list[Path]:
         )
     if not root.is_dir():
         raise ImageError(f"{root}: expected a folder of images, found none; --images DIR names another")
+    for name in data.names:
+        check_name(root, name)
     best, most = list[str](), 0
     for form in dict.fromkeys((suffix, *SUFFIXES)):
         files = [_file_name(name, form) for name in data.names]
@@ -151,6 +158,7 @@ def find_images(data: TrainingData, images: Path | None = None) -> list[Path]:
         raise ImageError(
             f"{root}: expected images such as {example} or {aligned}, found none of {len(data.names)}"
         )
+    check_inside(root, best)
     return [root / file for file in best]
 
 
@@ -175,8 +183,7 @@ def training_warnings(data: TrainingData, learns_aus: bool) -> list[str]:
         warnings.append(f"no training image with {', '.join(silent)}: left out of the AU macro-F1")
     if len(unknown := columns[known_A == 0]):
         warnings.append(
-            f"{', '.join(unknown)} known in no training image: nothing is learned of them, their probabilities mean "
-            "nothing"
+            f"no label of {', '.join(unknown)} in the training images: not learned, and left empty in every prediction"
         )
     return warnings
 

@@ -21,6 +21,7 @@ from rafce_train.checkpoint import CONFIG
 from rafce_train.config import Config, config_from, read_config
 from rafce_train.data import IntArray, TrainingData, read_data
 from rafce_train.evaluate import finished_metrics
+from rafce_train.facts import Thresholds
 from rafce_train.feed import Feed
 from rafce_train.gradcam import MapLayer, Maps, Target, choose_layer, grad_cam
 from rafce_train.inference import Probabilities, probabilities
@@ -53,7 +54,7 @@ class Subject:
     net: Net
     layer: MapLayer
     feed: Feed
-    thresholds: tuple[float, ...] | None
+    thresholds: Thresholds
     found: Probabilities
 
 
@@ -307,11 +308,16 @@ def _common_data(subjects: Sequence[Subject]) -> TrainingData:
 
 
 def _check_aus_learned(subjects: Sequence[Subject], au: int) -> None:
-    faults = [
-        f"--au {au}: expected runs that learn AUs, found {subject.name} of method {subject.config.method}"
-        for subject in subjects
-        if subject.thresholds is None
-    ]
+    faults = []
+    for subject in subjects:
+        if subject.thresholds is None:
+            faults.append(
+                f"--au {au}: expected runs that learn AUs, found {subject.name} of method {subject.config.method}"
+            )
+        elif dict(zip(subject.feed.data.aus, subject.thresholds, strict=True)).get(au, 0) is None:
+            faults.append(
+                f"--au {au}: expected runs that learned it, found {subject.name}: unknown in its training images"
+            )
     raise_all(faults, ConfigError)
 
 

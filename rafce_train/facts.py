@@ -4,15 +4,17 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
+import numpy as np
+import numpy.typing as npt
+
 from rafce.errors import WeightsError
 from rafce_train.augment import CHANNEL_ORDERS, NORMALIZATIONS
 from rafce_train.config import Config
 from rafce_train.data import TrainingData
+from rafce_train.inference import learned_aus
 
-LICENCE = (
-    "RAF-ML, RAF-AU and RAF-CE are for non-commercial research only; so is what was learned from their images. "
-    "Figures on generated look-alikes say nothing about real faces."
-)
+Thresholds = tuple[float | None, ...] | None
+"""The probability from which each AU is called, None for an AU that was not learned; None where none was."""
 
 
 @dataclass(frozen=True)
@@ -43,11 +45,15 @@ class Facts:
     epoch: int
     emotions: tuple[str, ...]
     aus: tuple[int, ...]
-    thresholds: tuple[float, ...] | None
-    """The probability from which each AU is called; None where the method learned no AUs."""
+    thresholds: Thresholds
     precision: str
     preprocessing: Preprocessing
     licence: str
+
+    @property
+    def learned_A(self) -> npt.NDArray[np.bool_]:
+        """Which AUs were learned, shape (A,)."""
+        return learned_aus(self.thresholds, len(self.aus))
 
     def described(self) -> dict[str, Any]:
         """Plain values for JSON; `facts_from` reads them back."""
@@ -65,7 +71,7 @@ def facts_of(config: Config, data: TrainingData, best: Mapping[str, Any]) -> Fac
         thresholds=None if best["thresholds"] is None else tuple(best["thresholds"]),
         precision=config.precision,
         preprocessing=Preprocessing(config.image_size, config.normalize, config.channel_order),
-        licence=LICENCE,
+        licence=data.licence,
     )
 
 

@@ -5,6 +5,7 @@ N images, B batch, S steps of an epoch.
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -19,7 +20,16 @@ from rafce_train.learner import Batch
 from rafce_train.methods import find_method
 from rafce_train.model import Net
 from rafce_train.ranks import ALONE, Ranks
-from rafce_train.sampling import SAMPLERS, batches, validation_batch
+from rafce_train.sampling import SAMPLERS, batches, repeats, validation_batch
+
+
+class EpochOrder(NamedTuple):
+    """What the steps of an epoch show."""
+
+    rows_SB: IntArray
+    """Rows of the training images."""
+    repeats_SB: IntArray
+    """How often the epoch has shown each of them before."""
 
 
 @dataclass(frozen=True)
@@ -35,7 +45,7 @@ class Feed:
     device: torch.device
     ranks: Ranks = ALONE
 
-    _orders: dict[int, IntArray] = field(default_factory=dict)
+    _orders: dict[int, EpochOrder] = field(default_factory=dict)
     """The order of the current epoch, drawn once."""
 
     def __post_init__(self) -> None:
@@ -50,18 +60,14 @@ class Feed:
 
     def epoch_rows(self, epoch: int) -> IntArray:
         """Rows of the training images in the order of an epoch, shape (S, B)."""
-        if epoch not in self._orders:
-            config, rows_N = self.config, self.data.rows("train")
-            order_N = SAMPLERS[config.sampler](rows_N, self.data.emotion_N[rows_N], config.seed, epoch)
-            self._orders.clear()
-            self._orders[epoch] = batches(order_N, config.batch_size)
-        return self._orders[epoch]
+        return self._order(epoch).rows_SB
 
     def training_batch(self, epoch: int, step: int) -> Batch:
         """The batch that a step learns from, augmented if that was asked for."""
-        rows_B = self.ranks.share(self.epoch_rows(epoch)[step])
-        config = self.config
-        jitter = draw_jitter(config.augment, rows_B, self.images_NHW3.shape[1], config.seed, epoch)
+        order, config = self._order(epoch), self.config
+        rows_B, repeat_B = (self.ranks.share(table_SB[step]) for table_SB in order)
+        size = self.images_NHW3.shape[1]
+        jitter = draw_jitter(config.augment, rows_B, size, config.seed, epoch, repeat_B)
         return self._batch(
             rows_B, batch_images(self.images_NHW3, rows_B, config.normalize, config.channel_order, jitter)
         )
@@ -111,6 +117,15 @@ class Feed:
             for name, n_images in looked_at.items()
             if n_images < n_ranks
         ]
+
+    def _order(self, epoch: int) -> EpochOrder:
+        if epoch not in self._orders:
+            config, rows_N = self.config, self.data.rows("train")
+            order_N = SAMPLERS[config.sampler](rows_N, self.data.emotion_N[rows_N], config.seed, epoch)
+            tables_SB = (batches(values_N, config.batch_size) for values_N in (order_N, repeats(order_N)))
+            self._orders.clear()
+            self._orders[epoch] = EpochOrder(*tables_SB)
+        return self._orders[epoch]
 
     def _batch(self, rows_B: IntArray, images_B3HW: Tensor) -> Batch:
         labels = torch.from_numpy(self.data.emotion_N[rows_B]), torch.from_numpy(self.data.au_NA[rows_B])

@@ -3,7 +3,7 @@
 B batch, N images, K emotions, A action units.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -25,6 +25,15 @@ class Probabilities(NamedTuple):
         """The most probable emotion of each image; the first of equals."""
         predicted_N: npt.NDArray[np.int64] = self.emotion_NK.argmax(1)
         return predicted_N
+
+    def of_learned(self, learned_A: npt.NDArray[np.bool_]) -> "Probabilities":
+        """The same with NaN for AUs that were not learned: what the net says of them comes from no label."""
+        return self._replace(au_NA=np.where(learned_A, self.au_NA, np.float32(np.nan)))
+
+
+def learned_aus(thresholds: Sequence[float | None] | None, n_aus: int) -> npt.NDArray[np.bool_]:
+    """Which AUs a net learned, shape (A,): those that have a threshold; none where the method learns none."""
+    return np.array([threshold is not None for threshold in thresholds or [None] * n_aus], np.bool_)
 
 
 @torch.inference_mode()

@@ -226,9 +226,14 @@ def history_row(learner: Learner, feed: Feed, standing: Standing, found: Probabi
     return row
 
 
-def tuned_thresholds(learner: Learner, feed: Feed, found: Probabilities) -> list[float] | None:
-    """The validation's best threshold of each AU; None for a method that learns none."""
+def tuned_thresholds(learner: Learner, feed: Feed, found: Probabilities) -> list[float | None] | None:
+    """The validation's best threshold of each AU, None for one that is known in no training image: it is not learned.
+
+    None in all for a method that learns no AUs.
+    """
     if "au" not in learner.method.terms:
         return None
     au_NA = feed.data.au_NA[feed.data.rows("validation")]
-    return [float(threshold) for threshold in metrics.tune_thresholds(au_NA, found.au_NA)]
+    threshold_A = metrics.tune_thresholds(au_NA, found.au_NA).tolist()
+    learned_A = feed.data.au_known("train") > 0
+    return [threshold if learned else None for threshold, learned in zip(threshold_A, learned_A, strict=True)]

@@ -5,9 +5,11 @@ B batch, F features, K emotions, A action units (AUs).
 
 import difflib
 import warnings
+from collections import OrderedDict
+from collections.abc import Mapping
 from contextlib import nullcontext
 from itertools import chain
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 import torchvision
@@ -15,6 +17,13 @@ from torch import Tensor, nn
 from torch.func import functional_call
 
 from rafce.errors import ConfigError
+
+SIZE_ARGUMENTS: dict[str, Any] = {
+    "vision_transformer": lambda size: {"image_size": size},
+    "maxvit": lambda size: {"input_size": (size, size)},
+}
+"""By torchvision's module: what its builders are told of the image side, where positions or windows depend on it."""
+N_SIZES_TRIED = 24
 
 
 class Outputs(NamedTuple):
@@ -56,35 +65,76 @@ class Net(nn.Module):
 def build_net(backbone: str, n_emotions: int, n_aus: int, *, image_size: int) -> Net:
     """A base net with random weights, drawn from torch's generator; ConfigError says why a backbone will not do.
 
-    Any torchvision classifier will that returns one tensor for square images of this size.
+    Any torchvision classifier will that returns one tensor for square images of this size; those with a grid of
+    positions (vit_b_16) get one for this size.
     """
     _check_name(backbone)
-    with warnings.catch_warnings():
-        # GoogLeNet and Inception announce other initial weights
-        warnings.simplefilter("ignore", FutureWarning)
-        network = torchvision.models.get_model(backbone, weights=None)
-    last_layer = _remove_last_layer(network)
-    n_features = _probe(network, backbone, image_size)
-    net = Net(network, last_layer, n_features, n_emotions, n_aus)
+    try:
+        network, last_layer = _build(backbone, image_size)
+        features = _features(network, image_size)
+    except (RuntimeError, AssertionError, ValueError) as error:
+        raise ConfigError(
+            f"backbone {backbone}: expected a network for {image_size}×{image_size} images, "
+            f"found: {str(error).splitlines()[0]}{_other_sizes(backbone, image_size)}"
+        ) from None
+    net = Net(network, last_layer, _width(features, backbone), n_emotions, n_aus)
     return net.to(memory_format=torch.channels_last)  # 5 to 10 % faster on CPUs, more on tensor cores
 
 
-def _probe(network: nn.Module, backbone: str, image_size: int) -> int:
-    """The number of features, from a training pass on the meta device: nothing is computed, no buffer written."""
+def load_tensors(module: nn.Module, tensors: Mapping[str, Tensor], *, strict: bool = True) -> None:
+    """`module.load_state_dict` of tensors that were named by a network of this release.
+
+    A plain mapping has lost the version that each of torch's modules writes into its state: some (MNASNet) take that
+    for an older release, and rebuild their layers or refuse. RuntimeError as of `load_state_dict`.
+    """
+    state = OrderedDict(tensors)
+    vars(state)["_metadata"] = vars(module.state_dict())["_metadata"]
+    module.load_state_dict(state, strict=strict)
+
+
+def _build(backbone: str, image_size: int) -> tuple[nn.Module, str]:
+    """The network without its last layer, and the name of that layer."""
+    kind = torchvision.models.get_model_builder(backbone).__module__.rpartition(".")[2]
+    size_argument = SIZE_ARGUMENTS[kind](image_size) if kind in SIZE_ARGUMENTS else {}
+    with warnings.catch_warnings():
+        # GoogLeNet and Inception announce other initial weights, MaxViT talks of meshgrid
+        warnings.simplefilter("ignore")
+        network = torchvision.models.get_model(backbone, weights=None, **size_argument)
+    return network, _remove_last_layer(network)
+
+
+def _features(network: nn.Module, image_size: int) -> Any:
+    """What a training pass returns on the meta device: nothing is computed, no buffer written."""
     named = chain(network.named_parameters(), network.named_buffers())
     images_B3HW = torch.empty(2, 3, image_size, image_size, device="meta")
+    return functional_call(network, {name: tensor.to("meta") for name, tensor in named}, images_B3HW)
+
+
+def _other_sizes(backbone: str, image_size: int) -> str:
+    """The nearest image sides that the backbone takes, as a hint; nothing where none of some dozen will do."""
+    sides = {step * n for step in (14, 16) for n in range(1, 1024 // step + 1) if step * n >= 32}
+    nearest = sorted(sides - {image_size}, key=lambda side: abs(side - image_size))[:N_SIZES_TRIED]
+    fit = next((side for side in nearest if _takes(backbone, side)), None)
+    return f"; it takes --image-size {fit}" if fit else ""
+
+
+def _takes(backbone: str, image_size: int) -> bool:
     try:
-        features = functional_call(network, {name: tensor.to("meta") for name, tensor in named}, images_B3HW)
-    except (RuntimeError, AssertionError, ValueError) as error:
-        raise ConfigError(
-            f"backbone {backbone}: expected a network for {image_size}×{image_size} images, found: {error}"
-        ) from None
+        with torch.device("meta"):
+            network, _ = _build(backbone, image_size)
+        return isinstance(_features(network, image_size), Tensor)
+    except (RuntimeError, AssertionError, ValueError):
+        return False
+
+
+def _width(features: Any, backbone: str) -> int:
+    """How many features an image has; ConfigError for a network that returns more than one tensor."""
     if not isinstance(features, Tensor):
         raise ConfigError(
             f"backbone {backbone}: expected a network that returns one tensor, "
             f"found one that returns {len(features)} while it trains ({type(features).__name__})"
         )
-    return features.shape[1]
+    return int(features.shape[1])
 
 
 def _check_name(backbone: str) -> None:

@@ -4,9 +4,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from rafce.foreign_text import code, markdown
 from rafce.intervals import FEW_GROUPS, FEW_IMAGES
+from rafce.licences import licence_note
 from rafce_train.config import Config, config_toml
-from rafce_train.facts import LICENCE
 from rafce_train.methods import find_method
 
 Json = Mapping[str, Any]
@@ -27,7 +28,7 @@ def model_card(config: Config, metrics: Json, manifest: Json) -> str:
         "Emotions": _emotions(metrics, manifest),
         "Action units": _action_units(metrics["test"]["action_units"]),
         "Limits": _limits(config, metrics),
-        "Licence": [LICENCE],
+        "Licence": [licence_note(manifest)],
     }
     parts = [[f"{'##' if i else '#'} {title}", *blocks] for i, (title, blocks) in enumerate(sections.items())]
     return "\n\n".join(block for part in parts for block in part) + "\n"
@@ -70,7 +71,7 @@ def _data(metrics: Json, manifest: Json) -> list[str]:
     ]
     inputs = manifest.get("inputs", {})
     rows = [
-        (name, f"`{given['file']}`", f"{given['lines']:,}", f"`{given['sha256']}`")
+        (markdown(name), code(given["file"]), f"{given['lines']:,}", code(given["sha256"]))
         for name, given in inputs.items()
     ]
     return [*lines, _table(("made from", "file", "lines", "SHA-256"), rows)] if rows else lines
@@ -79,7 +80,11 @@ def _data(metrics: Json, manifest: Json) -> list[str]:
 def _method(config: Config, metrics: Json) -> list[str]:
     method = find_method(config.method, config.with_alignment)
     losses = ", ".join(LOSSES[term] for term in method.terms)
-    start = f"{Path(config.weights).name} ({metrics['weights']})" if metrics["weights"] else "random numbers"
+    start = (
+        f"{markdown(Path(config.weights).name)} ({metrics['weights']})"
+        if metrics["weights"]
+        else "random numbers"
+    )
     lines = [
         f"`{config.method}`. Losses: {losses}; their weights: {method.weights_are}. The backbone started from {start}."
     ]
@@ -104,7 +109,7 @@ def _figures(metrics: Json) -> list[str]:
         rows.append(
             (f"mean average precision over {aus['n_aus']} AUs", *_rate(aus["mean_average_precision"]), "–")
         )
-    heading = ("figure", "%", "95 % interval", f"always {majority['emotion']}, %")
+    heading = ("figure", "%", "95 % interval", f"always {markdown(majority['emotion'])}, %")
     return [
         f"{test['n']:,} images{_in_groups(test['groups'])}, looked at once, after training. Intervals: "
         f"{_intervals(test['intervals'])}.",
@@ -117,7 +122,7 @@ def _emotions(metrics: Json, manifest: Json) -> list[str]:
     counts = manifest.get("counts", {}).get("partitions", {})
     rows = [
         (
-            row["emotion"],
+            markdown(row["emotion"]),
             str(counts.get(row["emotion"], {}).get("train", "–")),
             f"{row['support']}{_in_groups(row['groups'])}",
             *_rate(row["recall"]),
@@ -137,7 +142,7 @@ def _action_units(figures: Json | None) -> list[str]:
             f"AU{row['au']:02d}",
             str(row["train_positives"]),
             f"{row['positives']} of {row['n']}{_in_groups(row['groups'])}",
-            f"{row['threshold']:.3f}{'' if row['validation_positives'] else ' †'}",
+            _threshold(row),
             *_rate(row["f1"]),
             *_rate(row["average_precision"]),
         )
@@ -145,6 +150,13 @@ def _action_units(figures: Json | None) -> list[str]:
     ]
     heading = ("AU", "active, train", "active, test", "threshold", "F1 %", "95 % interval")
     return [_table((*heading, "average precision %", "95 % interval"), rows)]
+
+
+def _threshold(row: Json) -> str:
+    """The threshold of an AU, marked where it is not tuned; a dash where the AU was not learned."""
+    if row["threshold"] is None:
+        return "–"
+    return f"{row['threshold']:.3f}{'' if row['validation_positives'] else ' †'}"
 
 
 def _limits(config: Config, metrics: Json) -> list[str]:
@@ -163,8 +175,10 @@ def _limits(config: Config, metrics: Json) -> list[str]:
 
 
 def _small_emotions(rows: Sequence[Json]) -> Iterable[str]:
-    few = [f"{row['emotion']} ({row['support']})" for row in rows if 0 < row["support"] < FEW_IMAGES]
-    none = [row["emotion"] for row in rows if not row["support"]]
+    few = [
+        f"{markdown(row['emotion'])} ({row['support']})" for row in rows if 0 < row["support"] < FEW_IMAGES
+    ]
+    none = [markdown(row["emotion"]) for row in rows if not row["support"]]
     if few:
         yield f"Fewer than {FEW_IMAGES} test images, so that recall tells little: {', '.join(few)}."
     if none:
@@ -173,12 +187,16 @@ def _small_emotions(rows: Sequence[Json]) -> Iterable[str]:
 
 def _unlearned_aus(figures: Json | None) -> Iterable[str]:
     rows = figures["aus"] if figures else []
-    if names := [f"AU{row['au']:02d}" for row in rows if not row["train_positives"]]:
+    unknown = [row for row in rows if row["threshold"] is None]
+    if names := [f"AU{row['au']:02d}" for row in unknown]:
+        yield f"Known in no training image, so not learned, and empty in every prediction: {', '.join(names)}."
+    silent = [row for row in rows if not row["train_positives"] and row not in unknown]
+    if names := [f"AU{row['au']:02d}" for row in silent]:
         yield f"Shown by no training image, so their probabilities mean little: {', '.join(names)}."
 
 
 def _untuned_aus(figures: Json | None) -> Iterable[str]:
-    rows = figures["aus"] if figures else []
+    rows = [row for row in figures["aus"] if row["threshold"] is not None] if figures else []
     if names := [f"AU{row['au']:02d}" for row in rows if not row["validation_positives"]]:
         yield f"Shown by no validation image, so their thresholds (†) are 0.5, not tuned: {', '.join(names)}."
 

@@ -13,18 +13,17 @@ from rafce.schema import PARTITIONS, Vocabulary, au_column, emotion_slug, metada
 from rafce_train.config import Config
 from rafce_train.data import IntArray, TrainingData
 from rafce_train.inference import Probabilities
-from rafce_train.metrics import au_metrics, emotion_metrics, majority_baseline
+from rafce_train.metrics import DEFAULT_THRESHOLD, au_metrics, emotion_metrics, majority_baseline
 from rafce_train.resampling import resampling_of
 
 METRICS_SCHEMA = "metrics/1"
+NO_FIGURE = {"value": None, "ci_low": None, "ci_high": None}
 
 
-def predictions_table(
-    data: TrainingData, rows_N: IntArray, found: Probabilities, learns_aus: bool
-) -> pa.Table:
+def predictions_table(data: TrainingData, rows_N: IntArray, found: Probabilities) -> pa.Table:
     """A row an image: true and predicted emotion, a probability for each emotion and AU; its group, if it has one.
 
-    The AUs are null for a method that does not learn them: its AU layer is as random as it was at the start.
+    AUs that were not learned, NaN in `found`, are null.
     """
     words = Vocabulary(data.emotions, data.aus)
     columns: dict[str, Any] = {
@@ -33,18 +32,18 @@ def predictions_table(
         "emotion": [data.emotions[emotion] for emotion in data.emotion_N[rows_N]],
         "predicted": [data.emotions[emotion] for emotion in found.predicted_N],
     }
-    columns |= probability_columns(words, found, learns_aus)
+    columns |= probability_columns(words, found)
     return pa.table(columns).replace_schema_metadata(metadata("predictions", words))
 
 
-def probability_columns(words: Vocabulary, found: Probabilities, learns_aus: bool) -> dict[str, pa.Array]:
-    """A column a probability: p_happily_surprised, p_AU01 and so on; the AUs null for a method that learns none."""
+def probability_columns(words: Vocabulary, found: Probabilities) -> dict[str, pa.Array]:
+    """A column a probability: p_happily_surprised, p_AU01 and so on; null where an AU was not learned (NaN)."""
     columns = {
         f"p_{emotion_slug(name)}": pa.array(p_N)
         for name, p_N in zip(words.emotions, found.emotion_NK.T, strict=True)
     }
     for au, p_N in zip(words.aus, found.au_NA.T, strict=True):
-        columns[f"p_{au_column(au)}"] = pa.array(p_N if learns_aus else [None] * len(p_N), pa.float32())
+        columns[f"p_{au_column(au)}"] = pa.array(p_N, pa.float32(), from_pandas=True)
     return columns
 
 
@@ -64,19 +63,23 @@ def run_metrics(
 
 
 def dataset_facts(data: TrainingData) -> dict[str, Any]:
-    """Which dataset, and how many images of each partition were used, of how many groups where they have any."""
+    """Which dataset under which licence, and how many images, and groups, of each partition were used."""
     groups = {partition: data.groups(partition) for partition in PARTITIONS}
     return {
         "fingerprint": data.fingerprint,
+        "licence": data.licence,
         **{partition: len(data.rows(partition)) for partition in PARTITIONS},
         "groups": {name: None if of is None else len(np.unique(of)) for name, of in groups.items()},
     }
 
 
 def partition_metrics(
-    data: TrainingData, partition: str, found: Probabilities, thresholds: Sequence[float] | None
+    data: TrainingData, partition: str, found: Probabilities, thresholds: Sequence[float | None] | None
 ) -> dict[str, Any]:
-    """Every figure on the images of a partition, under its name, and beside it those of the majority class."""
+    """Every figure on the images of a partition, under its name, and beside it those of the majority class.
+
+    An AU without a threshold was not learned: it has no figure.
+    """
     rows_N = data.rows(partition)
     emotion_N, resampling = data.emotion_N[rows_N], resampling_of(data.groups(partition))
     majority = majority_baseline(data.emotions, data.emotion_counts("train"), emotion_N, resampling)
@@ -84,10 +87,13 @@ def partition_metrics(
     figures["action_units"] = None
     if thresholds is not None:
         au_NA, positives_A = data.au_NA[rows_N], data.au_positives("train")
+        threshold_A = np.array([DEFAULT_THRESHOLD if value is None else value for value in thresholds])
         figures["action_units"] = au_metrics(
-            data.aus, au_NA, found.au_NA, np.array(thresholds), positives_A, resampling
+            data.aus, au_NA, np.nan_to_num(found.au_NA), threshold_A, positives_A, resampling
         )
         rows, validation_A = figures["action_units"]["aus"], data.au_positives("validation")
-        for row, positives in zip(rows, validation_A.tolist(), strict=True):
+        for row, positives, threshold in zip(rows, validation_A.tolist(), thresholds, strict=True):
             row["validation_positives"] = positives  # without any, the threshold is not tuned
+            if threshold is None:
+                row.update(threshold=None, f1=NO_FIGURE, average_precision=NO_FIGURE)
     return {"majority": majority, partition: figures}

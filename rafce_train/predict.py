@@ -21,6 +21,7 @@ from torch import Tensor
 
 from rafce.errors import ConfigError, ImageError
 from rafce.parquet import parquet_bytes
+from rafce.reading import read_file
 from rafce.schema import Vocabulary, au_column, metadata
 from rafce_train.augment import batch_images
 from rafce_train.cache import BadImage, ByteArray, decode_image
@@ -81,18 +82,18 @@ def predict(model: Model, paths: Sequence[Path], batch_size: int, progress: Prog
 def predictions_table(facts: Facts, paths: Sequence[Path], found: Probabilities) -> pa.Table:
     """A row an image: top emotion, every probability, and 1 for each AU at or above its threshold, else 0.
 
-    All about AUs is null where the method learned none.
+    All about an AU is null where it was not learned.
     """
     words = Vocabulary(facts.emotions, facts.aus)
     names = [os.fsencode(path).decode(errors="replace") for path in paths]
     columns = {
         "image": pa.array(names, pa.string()),
         "predicted": pa.array([facts.emotions[emotion] for emotion in found.predicted_N], pa.string()),
-        **probability_columns(words, found, facts.thresholds is not None),
+        **probability_columns(words, found),
     }
-    thresholds = facts.thresholds or [np.nan] * len(facts.aus)
+    thresholds = facts.thresholds or [None] * len(facts.aus)
     for au, threshold, p_N in zip(facts.aus, thresholds, found.au_NA.T, strict=True):
-        calls = (p_N >= threshold) if facts.thresholds else [None] * len(p_N)
+        calls = [None] * len(p_N) if threshold is None else p_N >= threshold
         columns[au_column(au)] = pa.array(calls, pa.bool_()).cast(pa.uint8())
     return pa.table(columns).replace_schema_metadata(metadata("image_predictions", words))
 
@@ -129,7 +130,7 @@ def _paths(source: str, stdin: Callable[[], bytes]) -> Iterable[Path]:
     if path.suffix.lower() != LIST_SUFFIX:
         return [path]
     try:
-        return _listed(path.read_bytes())
+        return _listed(read_file(path))
     except OSError as error:
         raise ImageError(f"{path}: expected a list of images: {error.strerror}") from None
 

@@ -15,6 +15,7 @@ from rafce.geometry import has_place
 from rafce.schema import au_column
 from rafce_train.attention import Aus
 from rafce_train.data import BoolArray, IntArray, TrainingData
+from rafce_train.facts import Thresholds
 from rafce_train.inference import Probabilities
 
 OF_IMAGE, OF_EMOTION = "AUs of the image", "AUs of the emotion"
@@ -45,7 +46,7 @@ class Question(ABC):
     """The field of `Outputs` that has the column."""
 
     @abstractmethod
-    def verdict(self, found: Probabilities, thresholds: tuple[float, ...] | None) -> Verdict:
+    def verdict(self, found: Probabilities, thresholds: Thresholds) -> Verdict:
         """What a run predicts; `found` is of all test images."""
 
 
@@ -54,7 +55,7 @@ class EmotionQuestion(Question):
 
     output = "emotion_logits_BK"
 
-    def verdict(self, found: Probabilities, thresholds: tuple[float, ...] | None) -> Verdict:  # noqa: ARG002
+    def verdict(self, found: Probabilities, thresholds: Thresholds) -> Verdict:  # noqa: ARG002
         """The most probable emotion, beside the probability of the true one."""
         predicted_n = found.predicted_N[self.place_n]
         words_n = [self.emotions[emotion] for emotion in predicted_n]
@@ -66,14 +67,12 @@ class AuQuestion(Question):
 
     output = "au_logits_BA"
 
-    def verdict(self, found: Probabilities, thresholds: tuple[float, ...] | None) -> Verdict:
-        """Whether the AU is called at its threshold, beside its probability; ConfigError for a run without AUs."""
-        if thresholds is None:
-            raise ConfigError(
-                f"--au {self.target}: expected runs that learn AUs, found one whose method does not"
-            )
+    def verdict(self, found: Probabilities, thresholds: Thresholds) -> Verdict:
+        """Whether the AU is called at its threshold, beside its probability; ConfigError for a run that lacks it."""
+        if thresholds is None or thresholds[self.column_n[0]] is None:
+            raise ConfigError(f"--au {self.target}: expected runs that learned it, found one that did not")
         probability_n = found.au_NA[self.place_n, self.column_n]
-        called_n = probability_n >= np.array(thresholds, np.float32)[self.column_n]
+        called_n = probability_n >= np.float32(thresholds[self.column_n[0]])
         words_n = [self.target if called else f"no {self.target}" for called in called_n]
         return Verdict(words_n, probability_n, called_n)
 

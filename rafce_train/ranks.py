@@ -5,6 +5,7 @@ torchrun or Slurm starts them, each with its number, its rank, in the environmen
 
 import os
 import re
+import select
 import signal
 import threading
 import time
@@ -20,7 +21,7 @@ import torch.distributed as dist
 from torch import Tensor
 from torch.distributed.distributed_c10d import PrefixStore, Store
 
-from rafce.errors import ConfigError, RafceError, TrainingError
+from rafce.errors import ConfigError, RafceError, TrainingError, raise_all
 from rafce_train.data import IntArray
 
 T = TypeVar("T")
@@ -34,6 +35,8 @@ PATIENCE = timedelta(minutes=30)
 """How long a rank waits for what the others send; a process that dies is noticed at once."""
 BEAT, LISTENING = 0.5, 3.0
 """Seconds between two signs of life of a rank, and how long without any makes it one that is gone."""
+LOOK, GRACE = 0.1, 5.0
+"""Seconds between looks at a wait after a signal, and how long it may still last: others come after their step."""
 
 
 class SaidElsewhereError(Exception):
@@ -124,7 +127,8 @@ class Ranks:
     def _connected(self) -> Iterator[None]:
         """RankLostError where torch finds that another rank is gone: it raises nothing better than a RuntimeError."""
         try:
-            yield
+            with _SIGNALS.waiting(GRACE):
+                yield
         except RuntimeError as error:
             raise _lost(self, _brief(error)) from None
 
@@ -138,9 +142,13 @@ def place(environment: Mapping[str, str]) -> Ranks:
     In a Slurm job's own script, outside of srun, a process is alone, although Slurm counts the tasks that are to come.
     """
     for names in (TORCHRUN, SLURM):
-        if not all(name in environment for name in names):
+        if not all(name in environment for name in names[:2]):
             continue
-        rank, size, local_rank = (_number(name, environment) for name in names)
+        rank, size = (_number(name, environment) for name in names[:2])
+        if size == 1 and names == SLURM:
+            return ALONE
+        local_rank = 0 if size == 1 else _number(names[2], environment)
+        _check_below(size, {names[0]: rank, names[2]: local_rank}, names[1])
         absent = [name for name in MEETING_POINT if name not in environment]
         if size == 1 or (absent and names == SLURM and "SLURM_STEP_ID" not in environment):
             return ALONE
@@ -150,8 +158,21 @@ def place(environment: Mapping[str, str]) -> Ranks:
     return ALONE
 
 
+def _check_below(size: int, places: Mapping[str, int], name_of_size: str) -> None:
+    raise_all(
+        [
+            f"{name} in the environment: expected a number below {name_of_size}, which is {size}, found {place}"
+            for name, place in places.items()
+            if place >= size
+        ],
+        ConfigError,
+    )
+
+
 def _number(name: str, environment: Mapping[str, str]) -> int:
-    text = environment[name]
+    text = environment.get(name)
+    if text is None:
+        raise ConfigError(f"several ranks: expected {name} in the environment, found none")
     if not re.fullmatch("[0-9]{1,9}", text):
         raise ConfigError(f"{name} in the environment: expected a whole number, found {text!r}")
     return int(text)
@@ -175,18 +196,20 @@ def joined() -> Iterator[Ranks]:
     if ranks.size == 1:
         yield ranks
         return
-    ranks = _meet(ranks)
-    with _beating(ranks):
-        try:
-            yield ranks
-        except RafceError:
-            if _may_speak(ranks):
-                raise
-            # torchrun ends all ranks as soon as one has ended: let the other speak first
-            time.sleep(LISTENING)
-            raise SaidElsewhereError from None
-    if dist.is_initialized():
-        dist.destroy_process_group()
+    with _SIGNALS.heard():
+        with _SIGNALS.waiting(0):
+            ranks = _meet(ranks)
+        with _beating(ranks):
+            try:
+                yield ranks
+            except RafceError:
+                if _may_speak(ranks):
+                    raise
+                # torchrun ends all ranks as soon as one has ended: let the other speak first
+                time.sleep(LISTENING)
+                raise SaidElsewhereError from None
+        if dist.is_initialized():
+            dist.destroy_process_group()
 
 
 def _meet(ranks: Ranks) -> Ranks:
@@ -205,6 +228,67 @@ def _meet(ranks: Ranks) -> Ranks:
             f"rank {ranks.rank} of {ranks.size}: expected to meet the others at {address}:{port}: {_brief(error)}"
         ) from None
     return replace(ranks, store=store)
+
+
+class _Signals:
+    """Ends this process on SIGTERM and SIGINT while it waits inside torch, where Python's own handlers do not run.
+
+    The operating system's handler writes the number of a signal into a pipe, at whose end a thread listens. Nothing is
+    lost: a rank that waits writes nothing, and what the first one saved is whole.
+    """
+
+    def __init__(self) -> None:
+        self._wait: tuple[float, float] | None = None
+        """When the wait that goes on now began, and how long it may last after a signal."""
+
+    @contextmanager
+    def waiting(self, grace: float) -> Iterator[None]:
+        """A wait for other ranks, which ends `grace` seconds after a signal at the latest."""
+        self._wait = time.monotonic(), grace
+        try:
+            yield
+        finally:
+            self._wait = None
+
+    @contextmanager
+    def heard(self) -> Iterator[None]:
+        """Meanwhile, the thread listens; on the main thread alone, where signals arrive."""
+        if threading.current_thread() is not threading.main_thread():
+            yield
+            return
+        ear, mouth = os.pipe()
+        os.set_blocking(mouth, False)
+        before = signal.set_wakeup_fd(mouth, warn_on_full_buffer=False)
+        thread = threading.Thread(target=self._listen, args=(ear,), daemon=True)
+        thread.start()
+        try:
+            yield
+        finally:
+            signal.set_wakeup_fd(before)
+            os.close(mouth)
+            thread.join()
+            os.close(ear)
+
+    def _listen(self, ear: int) -> None:
+        heard, number = float("inf"), 0
+        while True:
+            if select.select([ear], [], [], None if not number else LOOK)[0]:
+                numbers = os.read(ear, 1)
+                if not numbers:
+                    return
+                if numbers[0] in (signal.SIGTERM, signal.SIGINT) and not number:
+                    heard, number = time.monotonic(), numbers[0]
+            if number and self._is_over(heard):
+                os.write(2, b"stopped while waiting for the other ranks\n")
+                os._exit(128 + number)
+
+    def _is_over(self, heard: float) -> bool:
+        """Whether the wait that goes on now has lasted for its grace after the signal."""
+        wait = self._wait
+        return wait is not None and time.monotonic() - max(wait[0], heard) >= wait[1]
+
+
+_SIGNALS = _Signals()
 
 
 @contextmanager

@@ -1,5 +1,6 @@
 """A run folder from start to finish, through signals and crashes: the edge where training meets files."""
 
+import os
 import shutil
 import signal
 from collections.abc import Callable, Iterator
@@ -11,6 +12,7 @@ from typing import Any, Protocol
 
 from filelock import FileLock, Timeout
 
+from rafce.atomic import making_folder
 from rafce.dataset import read_manifest
 from rafce.errors import OutputError, TrainingError
 from rafce_train import checkpoint, loop
@@ -19,13 +21,23 @@ from rafce_train.data import TrainingData, read_data
 from rafce_train.events import EVENTS, Events
 from rafce_train.facts import facts_of
 from rafce_train.history import Row, Sums, history_table
-from rafce_train.inference import Probabilities
+from rafce_train.inference import Probabilities, learned_aus
 from rafce_train.learner import Learner
 from rafce_train.loop import Standing
+from rafce_train.model import load_tensors
 from rafce_train.model_card import model_card
 from rafce_train.outcome import predictions_table, run_metrics
 from rafce_train.ranks import ALONE, RankLostError, Ranks
-from rafce_train.setup import Material, explained, gather, make_feed, make_learner, make_net, repeatable
+from rafce_train.setup import (
+    Material,
+    explained,
+    gather,
+    make_feed,
+    make_learner,
+    make_net,
+    random_start,
+    repeatable,
+)
 
 TRIALS = "trials"
 """Below a run with lists of fixed weights, a run folder for each pair of them."""
@@ -65,10 +77,12 @@ def start(config: Config, folder: Path, screen: Screen, ranks: Ranks = ALONE) ->
     wrong with options, dataset, images or weights, before anything is written; OutputError when the folder exists or
     cannot be written; Stopped when a signal arrives at any rank.
     """
-    if ranks.from_first(folder.exists):
-        raise OutputError(f"{folder}: expected no such folder yet, found one; --resume goes on with a run")
+    if ranks.from_first(lambda: os.path.lexists(folder)):
+        raise _is_there(folder)
     data = read_data(Path(config.dataset))
     make_net(config, data)  # a wrong backbone or weights file shows before minutes of decoding
+    for text in random_start(config):
+        screen.note(text)
     return _carry_on(config, folder, data, screen, ranks)
 
 
@@ -205,8 +219,9 @@ def _finish(config: Config, folder: Path, material: Material, more: dict[str, An
     best = standing.best
     assert best is not None
     net, _ = make_net(replace(config, weights="none"), material.data)
-    net.load_state_dict(best["net"])
+    load_tensors(net, best["net"])
     found = make_feed(config, material).probabilities(net.to(material.device), "test")
+    found = found.of_learned(learned_aus(best["thresholds"], len(material.data.aus)))
     more = {"weights": state["weights"], "dropped": state["dropped"], **more}
     figures = run_metrics(config, material.data, found, best, more)
     ranks.from_first(lambda: _write_outcome(config, folder, material, standing, found, figures))
@@ -223,8 +238,7 @@ def _write_outcome(
 ) -> None:
     best = standing.best
     assert best is not None
-    learns_aus = best["thresholds"] is not None
-    predictions = predictions_table(material.data, material.data.rows("test"), found, learns_aus)
+    predictions = predictions_table(material.data, material.data.rows("test"), found)
     checkpoint.write_table(folder / checkpoint.HISTORY, history_table(standing.history))
     _write_weights(config, folder, material.data, best)
     checkpoint.write_table(folder / checkpoint.PREDICTIONS, predictions)
@@ -261,18 +275,19 @@ def _create(folder: Path, config: Config, state: dict[str, Any] | None = None) -
     """Make a run folder at once: it has all it needs to go on with, or is not there."""
     if folder.exists():
         return
-    partial = folder.with_name(f".{folder.name}.partial")
-    try:
-        shutil.rmtree(partial, ignore_errors=True)
-        partial.mkdir(parents=True)
-        checkpoint.write_atomic(partial / checkpoint.CONFIG, config_toml(config).encode())
+    with making_folder(folder, _check_absent) as new:
+        checkpoint.write_atomic(new / checkpoint.CONFIG, config_toml(config).encode())
         if state is not None:
-            checkpoint.save_state(partial, state)
-        partial.rename(folder)
-    except OSError as error:
-        raise OutputError(f"{folder}: the run folder could not be made: {error.strerror}") from None
-    finally:
-        shutil.rmtree(partial, ignore_errors=True)
+            checkpoint.save_state(new, state)
+
+
+def _check_absent(folder: Path) -> None:
+    if os.path.lexists(folder):
+        raise _is_there(folder)
+
+
+def _is_there(folder: Path) -> OutputError:
+    return OutputError(f"{folder}: expected no such folder yet, found one; --resume goes on with a run")
 
 
 def _way_on(folder: Path) -> str:

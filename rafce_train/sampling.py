@@ -50,6 +50,16 @@ def batches(order_N: IntArray, batch_size: int) -> IntArray:
     return order_N[: n_steps * batch_size].reshape(n_steps, batch_size)
 
 
+def repeats(order_N: IntArray) -> IntArray:
+    """How often each entry's row stands before it in the order, shape (N,)."""
+    by_row_N = np.argsort(order_N, kind="stable")
+    sorted_N = order_N[by_row_N]
+    first_N = np.searchsorted(sorted_N, sorted_N)
+    before_N = np.empty_like(order_N)
+    before_N[by_row_N] = np.arange(len(order_N)) - first_N
+    return before_N
+
+
 def validation_batch(rows_V: IntArray, batch_size: int, seed: int, epoch: int, step: int) -> IntArray:
     """Different rows drawn for one meta-test step: B of them, or all V where there are fewer."""
     random = np.random.default_rng([seed, VALIDATION, epoch, step])

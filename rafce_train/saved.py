@@ -11,6 +11,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
+from rafce.atomic import check_file_place
 from rafce.errors import ConfigError, OutputError, WeightsError
 from rafce_train import inference
 from rafce_train.checkpoint import (
@@ -24,7 +25,7 @@ from rafce_train.checkpoint import (
 )
 from rafce_train.facts import Facts, facts_from
 from rafce_train.inference import Probabilities
-from rafce_train.model import Net, build_net
+from rafce_train.model import Net, build_net, load_tensors
 from rafce_train.setup import find_device
 
 INPUT, OUTPUTS = "images", ("emotion_probabilities", "au_probabilities")
@@ -39,7 +40,7 @@ class Model:
     device: torch.device
     """Where images are to be when they are shown to it."""
     look: Callable[[Tensor], Probabilities]
-    """Probabilities of preprocessed images, (B, 3, H, H)."""
+    """Probabilities of preprocessed images, (B, 3, H, H); NaN for AUs that were not learned."""
 
 
 def open_model(path: Path, device: str = "auto") -> Model:
@@ -71,7 +72,7 @@ def load_net(path: Path) -> tuple[Net, Facts]:
         facts.backbone, len(facts.emotions), len(facts.aus), image_size=facts.preprocessing.image_size
     )
     try:
-        net.load_state_dict(tensors)
+        load_tensors(net, tensors)
     except RuntimeError as error:
         reason = str(error).splitlines()[-1].strip()
         raise WeightsError(f"{path}: expected the weights of a {facts.backbone}: {reason}") from None
@@ -94,9 +95,10 @@ def need_export_extra(task: str, *packages: str) -> None:
 
 
 def check_output(path: Path) -> None:
-    """OutputError where a file cannot be put, before work is spent on it: no folder, or a run's own file."""
+    """OutputError where a file cannot be put, before work is spent on it: no folder, a link, or a run's own file."""
     if not path.parent.is_dir():
         raise OutputError(f"{path}: expected a folder to write to, found no {path.parent}")
+    check_file_place(path)
     if (path.parent / CONFIG).is_file() and path.name in OWN_FILES:
         raise OutputError(f"{path}: expected another name: it is the run's own file")
 
@@ -105,7 +107,11 @@ def _open_net(path: Path, device: str) -> Model:
     net, facts = load_net(path)
     where = find_device(device)
     net = net.to(where)
-    return Model(facts, where, lambda images_B3HW: inference.probabilities(net, [images_B3HW]))
+
+    def look(images_B3HW: Tensor) -> Probabilities:
+        return inference.probabilities(net, [images_B3HW]).of_learned(facts.learned_A)
+
+    return Model(facts, where, look)
 
 
 def _open_onnx(path: Path, device: str) -> Model:
@@ -124,7 +130,8 @@ def _open_onnx(path: Path, device: str) -> Model:
     facts = facts_from(read_facts(text, path), path)
 
     def look(images_B3HW: Tensor) -> Probabilities:
-        return Probabilities(*session.run(list(OUTPUTS), {INPUT: images_B3HW.numpy()}))
+        found = Probabilities(*session.run(list(OUTPUTS), {INPUT: images_B3HW.numpy()}))
+        return found.of_learned(facts.learned_A)
 
     return Model(facts, torch.device("cpu"), look)
 

@@ -127,11 +127,21 @@ def find_device(name: str, ranks: Ranks = ALONE) -> torch.device:
 
 
 def division(config: Config, ranks: Ranks) -> list[str]:
-    """How several ranks divide the work."""
+    """How several ranks divide the work, and what is of no use to one alone."""
     if ranks.size == 1:
-        return []
+        return ["--sync-batchnorm changes nothing in a single process"] if config.sync_batchnorm else []
     norm = "" if config.sync_batchnorm else f", BatchNorm too (--sync-batchnorm: all {config.batch_size})"
     return [f"{ranks.size} ranks: each sees {config.batch_size // ranks.size} images of a batch{norm}"]
+
+
+def random_start(config: Config) -> list[str]:
+    """A remark on a backbone that has seen nothing yet."""
+    if config.weights != "none":
+        return []
+    return [
+        "--weights none: the backbone starts from random numbers, and may predict the largest class for many epochs; "
+        "the paper starts from a network that knows faces (--weights FILE)"
+    ]
 
 
 def check_method(config: Config) -> None:

@@ -4,6 +4,7 @@ import pickle
 import re
 import warnings
 from collections.abc import Mapping
+from math import isqrt
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -11,13 +12,19 @@ import safetensors.torch
 import torch
 import torchvision
 from torch import Tensor, nn
+from torch.nn.functional import interpolate
 
 from rafce.errors import WeightsError, first_faults, raise_all
+from rafce.reading import open_file
+from rafce_train.model import load_tensors
 
 NEEDED = 0.95
 DEEPER = 0.05
 """From this share of the backbone's tensors on, what a file has more in the backbone's own modules is more layers."""
 SHOWN = 3
+VGGFACE2_CLASSES = 8631
+POSITIONS = "encoder.pos_embedding"
+"""A vision transformer's: one for its class token, then a square grid, row by row; shape (1, L, D)."""
 COUNTER = "num_batches_tracked"
 """BatchNorm's step counter: old files have none, and it does not change what the network computes."""
 
@@ -29,30 +36,36 @@ class WeightsReport(NamedTuple):
     missing: tuple[str, ...]
     left_over: tuple[str, ...]
     other_shape: tuple[str, ...]
+    resized: tuple[str, ...] = ()
+    """Grids of positions that were interpolated to another image side."""
 
     def __str__(self) -> str:
         return (
             f"{len(self.matched)} tensors matched, {_counted(self.missing)} missing, "
             f"{_counted(self.other_shape)} of another shape, {len(self.left_over)} left over"
+            f"{''.join(f'; {change}' for change in self.resized)}"
         )
 
 
 def load_backbone(backbone: nn.Module, name: str, source: str) -> WeightsReport | None:
     """Fill a backbone from `source`: "none", "imagenet" or a file; what does not match keeps its random start.
 
-    Prefixes such as `module.` or `backbone.` are found out, a foreign last layer is left over.
-    WeightsError when fewer than 95 % of the backbone's tensors match, when the file has layers more in the backbone's
-    own modules (ResNet-34's for a ResNet-18), or when a number in it is none.
+    Prefixes such as `module.` or `backbone.` are found out, a foreign last layer is left over, a vision transformer's
+    positions are interpolated to its image side. WeightsError when fewer than 95 % of the backbone's tensors match, if
+    the file has layers more in the backbone's own modules (ResNet-34's for a ResNet-18), if it belongs to a network
+    of the same names that computes something else (VGGFace2's ResNet-50), or if a number in it is none.
     """
     if source == "none":
         return None
     tensors = imagenet_weights(name) if source == "imagenet" else read_weights(Path(source))
     own = {key: value for key, value in backbone.state_dict().items() if not key.endswith(COUNTER)}
     found, left_over = _without_prefix(tensors, own)
-    report = match(own, found, left_over)
+    _check_no_double(tensors, source, name)
+    found, resized = _with_positions(found, own)
+    report = match(own, found, left_over)._replace(resized=resized)
     _check_same_network(report, own, source, name)
     _check_finite({key: found[key] for key in report.matched}, source)
-    backbone.load_state_dict({key: found[key] for key in report.matched}, strict=False)
+    load_tensors(backbone, {key: found[key] for key in report.matched}, strict=False)
     return report
 
 
@@ -75,7 +88,7 @@ def match(
 def read_weights(path: Path) -> dict[str, Tensor]:
     """The tensors of a safetensors or torch file by name; nothing in it is run, code in it is refused."""
     try:
-        with path.open("rb") as file:
+        with open_file(path) as file:
             head = file.read(9)
     except OSError as error:
         raise WeightsError(f"{path}: expected a file of weights: {error.strerror}") from None
@@ -170,6 +183,46 @@ def _check_same_network(report: WeightsReport, own: Mapping[str, Tensor], source
         return
     heading = f"{source}: weights of another network than {name}: {found}"
     raise WeightsError("\n".join([heading, *first_faults(faults)]))
+
+
+def _check_no_double(tensors: Mapping[str, Tensor], source: str, name: str) -> None:
+    """WeightsError for weights whose names and shapes fit, and whose network is another all the same.
+
+    VGGFace2's ResNet-50 was converted from Caffe: it halves the image in the first 1×1 convolution of a block, not in
+    the 3×3 one, pools with ceil mode, and expects BGR from 0 to 255 less its mean. No tensor shows it; its classes do.
+    """
+    if name == "resnet50" and any(
+        len(tensor) == VGGFACE2_CLASSES for tensor in tensors.values() if tensor.ndim
+    ):
+        raise WeightsError(
+            f"{source}: weights of another network than {name}: {VGGFACE2_CLASSES:,} classes are those of VGGFace2's "
+            "ResNet-50, whose strides, pooling and pixel range differ from torchvision's: its features would be wrong"
+        )
+
+
+def _with_positions(
+    found: dict[str, Tensor], own: Mapping[str, Tensor]
+) -> tuple[dict[str, Tensor], tuple[str, ...]]:
+    """A vision transformer's positions for this backbone's grid, and what was changed, in words.
+
+    The class token keeps its own, the grid is interpolated (bicubic, corners aligned), as torchvision does it.
+    """
+    if POSITIONS not in found or POSITIONS not in own:
+        return found, ()
+    old_1LD, new_1LD = found[POSITIONS], own[POSITIONS]
+    old, new = (
+        isqrt(max(tensor.shape[1] - 1, 0)) if tensor.ndim == 3 else 0 for tensor in (old_1LD, new_1LD)
+    )
+    fits = old_1LD.shape != new_1LD.shape and old_1LD.shape[::2] == new_1LD.shape[::2] == (
+        1,
+        new_1LD.shape[2],
+    )
+    if not (fits and old and new and old_1LD.shape[1] == old**2 + 1):
+        return found, ()
+    grid_1DHW = old_1LD[:, 1:].transpose(1, 2).reshape(1, -1, old, old)
+    resized_1DHW = interpolate(grid_1DHW, size=(new, new), mode="bicubic", align_corners=True)
+    positions_1LD = torch.cat([old_1LD[:, :1], resized_1DHW.flatten(2).transpose(1, 2)], dim=1)
+    return {**found, POSITIONS: positions_1LD}, (f"positions interpolated from {old}×{old} to {new}×{new}",)
 
 
 def _check_finite(tensors: Mapping[str, Tensor], source: str) -> None:

@@ -3,14 +3,14 @@
 from collections.abc import Mapping
 from pathlib import Path
 
-from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from rafce_cli.console import Console
 from rafce_reports.analysis import Analysis
 from rafce_reports.dataset_page import n_observed, n_unsure
 from rafce_reports.dataset_report import PAGE
-from rafce_reports.table1 import Row, Table1, over_groups
+from rafce_reports.table1 import LAB_IS_CORRECTED, Row, Table1, over_groups
 
 
 def print_summary(analysis: Analysis, seconds: Mapping[str, float], out: Path) -> None:
@@ -62,9 +62,14 @@ def key_lines(analysis: Analysis) -> str:
             lines.append(
                 f"observed in {words} only: AU {', '.join(aus)}" if aus else f"none observed in {words} only"
             )
+    if table.lab_is_corrected:
+        lines.append(LAB_IS_CORRECTED)
     if analysis.sentences is not None:
-        n_holds = int(analysis.sentences["dataset_holds"].sum())
-        lines.append(f"{n_holds} of the paper's {len(analysis.sentences)} claims hold in this dataset")
+        holds = analysis.sentences["dataset_holds"]
+        lines.append(
+            f"{int(holds.sum())} of the paper's {len(holds)} claims hold in this dataset, {int((~holds).sum())} fail, "
+            f"{int(holds.isna().sum())} cannot be told"
+        )
     lines += [f"left out: {reason}" for reason in analysis.left_out.values()]
     lines += [f"note: {note}" for note in analysis.notes]
     return "\n".join(lines)

@@ -3,9 +3,10 @@
 from pathlib import Path
 from typing import Any
 
-from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
+
+from rafce_cli.console import Console
 
 MAX_DIFFERENCES = 20
 

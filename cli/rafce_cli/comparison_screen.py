@@ -4,10 +4,12 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from rich.console import Console, Group
+from rich.console import Group
 from rich.live import Live
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 
+from rafce.foreign_text import brief
+from rafce_cli.console import Console
 from rafce_train.config import Config
 from rafce_train.history import Row
 from rafce_train.loop import Standing
@@ -37,7 +39,7 @@ class PlainComparisonScreen:
         """Print a line, the first time."""
         if text not in self._said:
             self._said.add(text)
-            self._print(f"note: {text}")
+            self._print(brief(f"note: {text}"))
 
     def decoding(self, done: int, total: int) -> None:
         """Nothing: images are decoded once for all runs."""

@@ -2,10 +2,10 @@
 
 from pathlib import Path
 
-from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from rafce_cli.console import Console
 from rafce_reports.comparison import Comparison
 from rafce_reports.comparison_grids import in_words, tally
 from rafce_reports.comparison_report import PAGE

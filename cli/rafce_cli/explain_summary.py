@@ -4,10 +4,10 @@ from pathlib import Path
 from typing import Any
 
 from rich.box import SIMPLE_HEAD
-from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from rafce_cli.console import Console
 from rafce_reports.explain_report import figure_name
 from rafce_reports.numbers import between, percent
 
@@ -18,7 +18,7 @@ NOTE = (
     "n: test images with a map and a region{}. Uniform map: the regions' share of the area. Mean map: that of the run "
     "over the other images. Differences in points, with 95 % intervals over {}."
 )
-LICENCE = "the figures show faces, which the licence of the images does not allow passing on"
+LICENCE = "the figures show faces: pass them on only if the licence of the images allows that"
 
 
 def print_summary(summary: Json, out: Path) -> None:

@@ -1,11 +1,14 @@
 """Command groups that start fast and fail well: lazy commands, one clear line for a user's error, exit code 2."""
 
 import _thread
+import errno
+import io
+import os
 import signal
 import sys
 import threading
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from importlib import import_module
 from keyword import iskeyword
 from typing import Any
@@ -16,6 +19,8 @@ CONTEXT: dict[str, Any] = {"help_option_names": ["-h", "--help"], "max_content_w
 INTERRUPTED = 130
 TERMINATED = 143
 AGAIN = 0.05  # seconds
+MAX_QUOTED = 200
+UNPRINTED = (errno.EPIPE, errno.ENOSPC, errno.EIO, errno.EFBIG, errno.EDQUOT, errno.EBADF)
 
 
 class UserError(click.ClickException):
@@ -24,8 +29,11 @@ class UserError(click.ClickException):
     exit_code = 2
 
     def show(self, file: Any = None) -> None:
-        """Print every line of the message behind `error:`."""
-        click.echo(click.style("error: ", fg="red", bold=True) + self.message, file=file or sys.stderr)
+        """Print the message behind `error:`, at most twenty lines of it."""
+        from rafce.foreign_text import brief, shown
+
+        error = click.style("error: ", fg="red", bold=True)
+        click.echo(error + brief(shown(self.message)), file=file, err=True)
 
 
 class LazyGroup(click.Group):
@@ -53,11 +61,33 @@ class LazyGroup(click.Group):
         with formatter.section("Commands"):
             formatter.write_dl(list(self.summaries.items()))
 
+    def main(self, *args: Any, standalone_mode: bool = True, **extra: Any) -> Any:
+        """Run as a program: exit with 2 where what is to be seen cannot be printed."""
+        run: Callable[..., Any] = super().main
+        if not standalone_mode:
+            return run(*args, standalone_mode=False, **extra)
+        try:
+            _prepare_streams()
+            code = run(*args, standalone_mode=False, **extra)
+            with _printing():
+                sys.stdout.flush()
+        except click.ClickException as error:
+            _show(error)
+            code = error.exit_code
+        except click.Abort:
+            code = 1
+        sys.exit(code if isinstance(code, int) else 0)
+
+    def make_context(self, *args: Any, **extra: Any) -> click.Context:
+        """Read the command line; `--help` and `--version` print here."""
+        with _printing():
+            return super().make_context(*args, **extra)
+
     def invoke(self, ctx: click.Context) -> Any:
         """Run the command; turn what went wrong into one message and an exit code."""
         _clean_up_when_terminated()
         try:
-            with _interrupts_insist():
+            with _printing(), _interrupts_insist():
                 return super().invoke(ctx)
         except (click.ClickException, click.exceptions.Exit, click.Abort):
             raise
@@ -68,6 +98,58 @@ class LazyGroup(click.Group):
             if ctx.params.get("debug"):
                 raise
             raise _explained(error) from None
+
+
+def _prepare_streams() -> None:
+    """Print any text in any locale; UserError where there is no standard output.
+
+    A descriptor that was closed leads nowhere from now on: the next file to be opened would get its number, and what
+    any library prints.
+    """
+    for descriptor in range(3):
+        try:
+            os.fstat(descriptor)
+        except OSError:
+            os.open(os.devnull, os.O_RDWR)
+    if sys.stdout is None:
+        raise UserError("standard output is closed; > /dev/null prints nothing")
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
+
+
+@contextmanager
+def _printing() -> Iterator[None]:
+    """UserError where standard output cannot be written: all else that is written or read has a name."""
+    try:
+        yield
+    except OSError as error:
+        if error.filename or error.errno not in UNPRINTED:
+            raise
+        reason = "nobody reads it" if error.errno == errno.EPIPE else error.strerror
+        _lose_output()
+        raise UserError(f"standard output: cannot be written: {reason}") from None
+
+
+def _lose_output() -> None:
+    """Lead what is still to be printed nowhere: Python prints it at its end, and would end with a code of its own."""
+    with suppress(OSError, ValueError, AttributeError):
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(nowhere, sys.stdout.fileno())
+        os.close(nowhere)
+
+
+def _show(error: click.ClickException) -> None:
+    """Print an error on standard error, whatever it quotes."""
+    from rafce.foreign_text import brief, shown
+
+    with suppress(OSError):  # nobody is there to be told
+        if isinstance(error, UserError):
+            error.show()
+            return
+        text = io.StringIO()
+        error.show(text)
+        click.echo(brief(shown(text.getvalue().rstrip("\n"))), err=True)
 
 
 @contextmanager
@@ -105,7 +187,9 @@ def _explained(error: Exception) -> click.ClickException:
     if isinstance(error, RafceError):
         return UserError(str(error))
     if isinstance(error, OSError) and error.filename:
-        return UserError(f"{error.filename}: {error.strerror}")
+        return UserError(f"{os.fsdecode(error.filename)}: {error.strerror}")
+    if isinstance(error, UnicodeEncodeError):
+        return UserError(f"expected a name in UTF-8, found {error.object[:MAX_QUOTED]!r}")
     name = type(error).__name__
     return click.ClickException(
         f"unexpected {name}: {error}\n(run again with --debug before the command to see where)"

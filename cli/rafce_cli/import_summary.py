@@ -3,11 +3,11 @@
 from pathlib import Path
 from typing import Any
 
-from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
 from rafce_cli.build_summary import images_text, partition_table
+from rafce_cli.console import Console
 
 NO_GROUPS = (
     "Images count as independent. If they are frames of videos, or several of a person, say so with --group-column: "

@@ -6,10 +6,10 @@ from typing import Any
 
 import pyarrow as pa
 from rich import box
-from rich.console import Console
 from rich.table import Table
 
 from rafce.schema import au_column, emotion_slug
+from rafce_cli.console import Console
 from rafce_train.facts import Facts
 
 

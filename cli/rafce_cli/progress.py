@@ -7,8 +7,9 @@ from contextlib import contextmanager
 @contextmanager
 def progress_bar(what: str) -> Iterator[Callable[[int, int], None]]:
     """What to call with the number done and the number in all; the bar is gone when the work is."""
-    from rich.console import Console
     from rich.progress import MofNCompleteColumn, Progress, TimeRemainingColumn
+
+    from rafce_cli.console import Console
 
     console = Console(stderr=True)
     if not console.is_terminal:

@@ -4,11 +4,13 @@ from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
-from rich.console import Console, Group
+from rich.console import Group
 from rich.live import Live
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 from rich.text import Text
 
+from rafce.foreign_text import brief
+from rafce_cli.console import Console
 from rafce_train.config import Config, flag
 from rafce_train.history import Row
 from rafce_train.loop import Standing
@@ -27,7 +29,7 @@ class PlainScreen:
 
     def note(self, text: str) -> None:
         """Print a line."""
-        self._print(f"note: {text}")
+        self._print(brief(f"note: {text}"))
 
     def decoding(self, done: int, total: int) -> None:
         """Print once, when all files were read; those that could not be decoded are told of apart."""

@@ -3,11 +3,11 @@
 from pathlib import Path
 from typing import Any
 
-from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
 from rafce.intervals import FEW_GROUPS
+from rafce_cli.console import Console
 from rafce_reports.numbers import in_groups, interval_kinds
 from rafce_reports.run_report import PAGE, REPORT
 from rafce_train.config import flag

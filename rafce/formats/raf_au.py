@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 from rafce.errors import LabelError
 from rafce.formats.lines import ReadBytes, read_rows, split_fields
+from rafce.reading import read_file
 from rafce.taxonomy import AUS, FACS_NAMES
 
 FILE_NAME = "RAFAU_label.txt"
@@ -53,7 +54,7 @@ def find_raf_au(path: Path) -> Path:
     return candidate
 
 
-def read_raf_au(path: Path, read: ReadBytes = Path.read_bytes) -> list[AuRow]:
+def read_raf_au(path: Path, read: ReadBytes = read_file) -> list[AuRow]:
     """All rows of a RAFAU_label.txt, in file order; LabelError lists up to twenty bad lines."""
     return read_rows(path, parse_line, read)
 

@@ -6,6 +6,7 @@ from typing import NamedTuple
 from rafce.errors import LabelError, raise_all
 from rafce.formats.lines import ReadBytes, read_rows, split_fields
 from rafce.formats.raf_au import AuRow, read_raf_au
+from rafce.reading import read_file
 from rafce.taxonomy import COMPOUND_EMOTIONS
 
 EMOTION_FILE = "RAFCE_emolabel.txt"
@@ -30,7 +31,7 @@ class OfficialRow(NamedTuple):
     au: AuRow
 
 
-def read_raf_ce(folder: Path, read: ReadBytes = Path.read_bytes) -> list[OfficialRow]:
+def read_raf_ce(folder: Path, read: ReadBytes = read_file) -> list[OfficialRow]:
     """The three files of a RAF-CE folder joined by image name, in the order of the emotion file.
 
     LabelError lists bad lines, and images that not all three files name.

@@ -5,7 +5,8 @@ from pathlib import Path
 from typing import NamedTuple
 
 from rafce.errors import LabelError
-from rafce.formats.lines import ReadBytes, read_rows, split_fields
+from rafce.formats.lines import ReadBytes, decimal, read_rows, split_fields
+from rafce.reading import read_file
 from rafce.taxonomy import BASIC_EMOTIONS
 
 FILE_NAME = "distribution.txt"
@@ -31,7 +32,7 @@ def find_raf_ml(path: Path) -> Path:
     raise LabelError(f"{path}: expected EmoLabel/{FILE_NAME} of RAF-ML in this folder, found none")
 
 
-def read_raf_ml(path: Path, read: ReadBytes = Path.read_bytes) -> list[EmotionRow]:
+def read_raf_ml(path: Path, read: ReadBytes = read_file) -> list[EmotionRow]:
     """All rows of a distribution.txt, in file order; LabelError lists up to twenty bad lines."""
     return read_rows(path, parse_line, read)
 
@@ -48,7 +49,7 @@ def parse_line(line: str) -> EmotionRow:
 
 def _probability(field: str) -> float:
     try:
-        value = float(field) if "_" not in field else math.nan  # Python reads 1_0 as ten
+        value = decimal(field)
     except ValueError:
         value = math.nan
     if not 0 <= value <= 1:

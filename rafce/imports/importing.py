@@ -11,8 +11,9 @@ from rafce.build import WHAT, is_dataset_folder
 from rafce.dataset import MANIFEST, manifest_with_digest
 from rafce.errors import raise_all
 from rafce.folder import check_replaceable, replacing_folder
+from rafce.foreign_text import unsafe
 from rafce.grouped import GroupTally, count_groups
-from rafce.images import ImageFolder, find_in, missing_images, require_images
+from rafce.images import ImageFolder, check_inside, find_in, missing_images, require_images
 from rafce.imports.files import Ragged, fingerprint, read_blocks
 from rafce.imports.manifest import Imported, manifest_of, together
 from rafce.imports.options import ImportOptions
@@ -49,7 +50,7 @@ def import_dataset(options: ImportOptions, progress: Progress = lambda _done, _t
     `progress` is told how many bytes of how many were read. Rows are sorted by image where all of them fit into one
     file (`ONE_FILE_ROWS`); beyond that they stay in the order of the files.
     """
-    check_replaceable(options.out.resolve(), is_dataset_folder, WHAT)
+    check_replaceable(options.out, is_dataset_folder, WHAT)
     parse_split(options.split)
     before = _states(options.emotions, options.lab)
     plan = make_plan(options)
@@ -66,6 +67,9 @@ def _import(options: ImportOptions, plan: Plan, folder: Path, progress: Progress
     reader, spool, inputs = _read(options, plan, folder, progress)
     images, missing = _find_images(options, spool)
     emotions, groups = reader.emotions.names(), reader.groups.names()
+    raise_all(
+        [f"expected an emotion that can be printed, found {name!r}" for name in emotions if unsafe(name)]
+    )
     words = Vocabulary(emotion_order(emotions), plan.aus)
     labels = make_labels(spool, emotions, groups, words, parse_split(options.split), options.seed)
     write_samples(spool, labels, words, folder)
@@ -129,6 +133,7 @@ def _find_images(options: ImportOptions, spool: Spool) -> tuple[ImageFolder | No
     if options.images is None:
         return None, []
     found = find_in(options.images, _image_names(spool))
+    check_inside(found.root, map(found.file_name, _image_names(spool)))
     missing = missing_images(found, _image_names(spool))
     if not options.allow_missing_images:
         require_images(found, missing, spool.n_rows)

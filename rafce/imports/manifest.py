@@ -52,6 +52,7 @@ def manifest_of(imported: Imported, options: ImportOptions) -> Json:
         },
         "counts": _counts(imported),
         "official": None,
+        "licence": options.licence,
         "versions": {name: version(name) for name in ("numpy", "pyarrow", "scipy")}
         | {"rafce": rafce.__version__},
     }

@@ -26,6 +26,7 @@ class ImportOptions:
     split: str = "60/20/20"
     seed: int = 0
     lab: Path | None = None
+    licence: str | None = None
 
     def __post_init__(self) -> None:
         """ConfigError for two places of the emotions, groups of no meaning, numbers that no row can have."""

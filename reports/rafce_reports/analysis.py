@@ -25,6 +25,7 @@ from rafce.geometry import has_place
 from rafce.grouped import GroupTally, by_groups, count_by_group, grouped_sureness, tally_groups
 from rafce.grouped_association import log_odds_bounds, mutual_information_over_groups
 from rafce.lab_vs_wild import compare_lab_and_wild
+from rafce.paper.lab_source import is_corrected_table, lab_source_table
 from rafce.parts import Samples
 from rafce.reference import LAB_SUBJECTS, LabCell
 from rafce.schema import PARTITIONS, SCOPES
@@ -103,8 +104,9 @@ class AnalyzeOptions:
 class Analysis:
     """The results, a frame or table each; a part that the dataset cannot support is None, its reason in `left_out`.
 
-    `notes` are what a reader must know beyond that. `groups` are all that the images come in, None where they come in
-    none; with groups no interval takes images for independent.
+    `lab_source` is the laboratory of the paper's Table 1 beside its source, where that table is used. `notes` are what
+    a reader must know beyond that. `groups` are all that the images come in, None where they come in none; with groups
+    no interval takes images for independent.
     """
 
     dataset: Dataset
@@ -116,6 +118,7 @@ class Analysis:
     classes: pd.DataFrame
     comparison: pd.DataFrame
     sentences: pd.DataFrame | None
+    lab_source: pd.DataFrame | None
     information: pd.DataFrame
     telling: pd.DataFrame
     pairs: pd.DataFrame | None
@@ -142,6 +145,8 @@ def analyze(dataset: Dataset, options: AnalyzeOptions, count: Count = count_quie
     lab = [LabCell(**record) for record in dataset.lab_statistics.to_pylist()]
     left_out: dict[str, str] = {} if lab else {"lab": "this dataset carries no laboratory table"}
     pairs = _or_left_out("pairs", lambda: _pairs(dataset, options, count), left_out)
+    sentences = _or_left_out("sentences", lambda: _sentences(dataset, known, pairs, lab), left_out)
+    uses_papers_lab = sentences is not None or is_corrected_table(lab)
     classes = class_counts(tally.images_PE, dataset.emotions, groups)
     tables = {scope: _table1(dataset, classes, groups, scope) for scope in {options.scope, "train", "all"}}
     left_out |= _undrawn(tables[options.scope])
@@ -157,7 +162,8 @@ def analyze(dataset: Dataset, options: AnalyzeOptions, count: Count = count_quie
         all_table1=tables["all"],
         classes=classes,
         comparison=_comparison(dataset, known, lab, options, inside),
-        sentences=_or_left_out("sentences", lambda: _sentences(dataset, known, pairs, lab), left_out),
+        sentences=sentences,
+        lab_source=lab_source_table() if uses_papers_lab else None,
         information=_information(dataset, known, inside),
         telling=_telling(dataset, known, inside),
         pairs=None if pairs is None else cooccurrence(pairs, *dataset.words, independent=groups is None),

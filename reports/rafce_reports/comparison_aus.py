@@ -78,7 +78,9 @@ def resampled_macro_f1(systems: Sequence[System], labels: AuLabels) -> FloatArra
 
 def cells(run: Run, labels: AuLabels) -> FloatArray:
     """Which images are hits, false alarms and misses of each AU at the run's thresholds, 0 or 1, shape (3, N, A)."""
-    called_NA = run.au_probability_NA >= [row["threshold"] for row in _rows(run)]
+    # an AU that was not learned has no threshold: it is never called, and counts in no mean
+    threshold_A = np.array([row["threshold"] for row in _rows(run)], np.float64)
+    called_NA = run.au_probability_NA >= threshold_A
     active_NA, inactive_NA = labels.active_NA & labels.known_NA, ~labels.active_NA & labels.known_NA
     return np.stack([active_NA & called_NA, inactive_NA & called_NA, active_NA & ~called_NA]).astype(
         np.float64

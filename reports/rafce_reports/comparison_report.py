@@ -1,15 +1,12 @@
 """The files of a comparison: tables, tests, Figure 5 and the page, each the old one or the new one at any time."""
 
 import json
-import shutil
-import tempfile
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
+from rafce.atomic import check_folder_place, publishing
 from rafce.errors import OutputError
 from rafce.folder import names_in
 from rafce_reports.comparison import Comparison
@@ -21,14 +18,13 @@ from rafce_reports.style import drawing_style
 
 PAGE, SUMMARY, RUNS = "comparison.html", "summary.json", "runs"
 SUMMARY_SCHEMA = "comparison/1"
-PARTIAL = ".new-"
 
 
 def write_comparison(comparison: Comparison, out: Path) -> dict[str, Any]:
     """Write the files into `out`, beside its runs, and return the summary; OutputError as in `check_place`."""
     check_place(out)
     table2, table3 = printed_table2(comparison.table2), printed_table3(comparison.table3)
-    with _publishing(out) as folder:
+    with publishing(out) as folder:
         _write_frames(comparison, folder)
         _write_printed(table2, folder)
         _write_printed(table3, folder)
@@ -42,11 +38,10 @@ def write_comparison(comparison: Comparison, out: Path) -> dict[str, Any]:
 
 def check_place(out: Path) -> None:
     """OutputError unless `out` is absent, holds an older comparison, or nothing but runs."""
+    check_folder_place(out)
     if not out.exists():
         return
-    if not out.is_dir():
-        raise OutputError(f"{out}: expected a folder to write a comparison to, found a file")
-    others = {name for name in names_in(out) if not name.startswith(PARTIAL)} - {RUNS}
+    others = names_in(out) - {RUNS}
     if others and not _is_ours(out):
         raise OutputError(f"{out}: expected an empty folder or an older comparison, found other files")
 
@@ -103,19 +98,3 @@ def _is_ours(out: Path) -> bool:
     except (OSError, ValueError, TypeError, KeyError):
         return False
     return str(schema).startswith("comparison/")
-
-
-@contextmanager
-def _publishing(out: Path) -> Iterator[Path]:
-    """A temporary folder whose files take the place of those of the same name in `out` when the block ends well."""
-    try:
-        out.mkdir(parents=True, exist_ok=True)
-        for left_over in out.glob(f"{PARTIAL}*"):
-            shutil.rmtree(left_over, ignore_errors=True)
-        with tempfile.TemporaryDirectory(prefix=PARTIAL, dir=out) as temporary:
-            folder = Path(temporary)
-            yield folder
-            for path in sorted(folder.iterdir()):
-                path.replace(out / path.name)
-    except OSError as error:
-        raise OutputError(f"{out}: cannot be written: {error.strerror or error}") from None

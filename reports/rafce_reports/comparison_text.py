@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 
 import pandas as pd
 
+from rafce import foreign_text
 from rafce_reports.comparison_tables import OURS, PAPER, RECALL, WITH_AUS
 from rafce_reports.latex import document, escaped
 from rafce_reports.numbers import in_groups
@@ -116,7 +117,7 @@ def printed_table3(table: pd.DataFrame) -> Printed:
 def markdown(table: Printed) -> str:
     """A pipe table under its caption."""
     heads = [
-        column if group.title == OURS else f"{group.title}: {column}"
+        foreign_text.markdown(column if group.title == OURS else f"{group.title}: {column}")
         for group in table.groups
         for column in group.columns
     ]
@@ -125,7 +126,7 @@ def markdown(table: Printed) -> str:
     lines = [[*stubs, *heads], [*rules, *["---:"] * len(heads)]]
     for row in table.rows:
         figures = [f"{cell.figure} [{cell.interval}]" if cell.interval else cell.figure for cell in row.cells]
-        lines.append([*row.stubs, *figures])
+        lines.append([*map(foreign_text.markdown, row.stubs), *figures])
     grid = "\n".join(f"| {' | '.join(line)} |" for line in lines)
     return f"**{table.title}.** {table.caption}\n\n{grid}\n"
 

@@ -3,8 +3,12 @@
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
+
 import rafce
 from rafce.dataset import Dataset
+from rafce.licences import licence_note
+from rafce.paper.lab_source import equal_rows
 from rafce_reports import grids
 from rafce_reports.analysis import Analysis
 from rafce_reports.numbers import au_name
@@ -14,6 +18,11 @@ from rafce_reports.table1 import SCOPE_WORDS, Table1, caption, over_groups
 TIE_WORDS = {
     "first": "it goes to the earlier column of RAF-ML",
     "frequent": "it goes to the class with most untied images",
+}
+SOURCE_WORDS = {
+    "printed": "by the table as its text prints it",
+    "corrected": "by the table corrected by Du et al. 2014",
+    "dataset": "by this dataset",
 }
 OFFICIAL_TIES = "the official class decides"
 RAF_TITLES = "Compound expressions in the wild", "RAF-CE: labels and action units"
@@ -134,6 +143,7 @@ def build_context(analysis: Analysis) -> dict[str, Any]:
         "tied": manifest["counts"].get("tied", 0),
         "tie_words": OFFICIAL_TIES if official else TIE_WORDS.get(options.get("ties"), ""),
         "build_options": {name: value for name, value in options.items() if value is not None},
+        "licence": licence_note(manifest),
         "versions": {**manifest["versions"], "rafce, this page": rafce.__version__},
     }
 
@@ -165,19 +175,44 @@ def comparison_context(analysis: Analysis) -> dict[str, Any]:
 
 
 def sentence_context(analysis: Analysis) -> dict[str, Any]:
-    """The sentences with their verdicts, and how many hold."""
+    """The paper's laboratory beside its source, the sentences with their verdicts, and how many hold."""
     scope = analysis.options.scope
     words: dict[str, Any] = {"scope_note": "" if scope == "all" else f" (counted on {SCOPE_WORDS[scope]})"}
-    if analysis.sentences is None:
-        return words
-    rows = [grids.sentence_row(record) for record in analysis.sentences.to_dict("records")]
-    n = {side: int(analysis.sentences[f"{side}_holds"].sum()) for side in ("printed", "dataset")}
-    words["sentences"] = rows
-    words["tally"] = (
-        f"Of {len(rows)} claims, {n['printed']} hold in the paper's printed table and {n['dataset']} in this dataset. "
-        "A figure holds when it equals the paper's to the decimals printed."
-    )
+    if analysis.lab_source is not None:
+        words["moves_grid"] = grids.moves_grid(analysis.lab_source)
+        words["source_note"] = source_note(analysis.lab_source)
+    if analysis.sentences is not None:
+        words["sentences"] = [grids.sentence_row(row) for row in analysis.sentences.to_dict("records")]
+        words["tally"] = tally(analysis.sentences)
     return words
+
+
+def source_note(lab_source: pd.DataFrame) -> str:
+    """How far the laboratory of the paper's Table 1 agrees with its source, and which rows that does not have."""
+    sourced = lab_source[lab_source["agrees"].notna()]
+    unsourced = lab_source.loc[lab_source["agrees"].isna(), "emotion"].unique()
+    repeats = "".join(
+        f" The paper's row of {later} equals its row of {earlier}." for later, earlier in equal_rows().items()
+    )
+    return (
+        f"Of their {len(lab_source)} cells, {len(sourced)} are of emotions that Du et al. 2014 have too: as the text "
+        f"prints them, {sourced['agrees_as_printed'].sum()} agree with the source in category and, where it gives "
+        f"one, percent; corrected, {sourced['agrees'].sum()} do. Not in Du et al. 2014: {', '.join(unsourced)} "
+        f"({len(lab_source) - len(sourced)} cells).{repeats}"
+    )
+
+
+def tally(sentences: pd.DataFrame) -> str:
+    """How many claims hold, fail and cannot be told by each source."""
+    counts = []
+    for source, words in SOURCE_WORDS.items():
+        holds = sentences[f"{source}_holds"]
+        n_holds, n_fails, n_unknown = int(holds.sum()), int((~holds).sum()), int(holds.isna().sum())
+        counts.append(f"{words} {n_holds} hold, {n_fails} fail, {n_unknown} cannot be told")
+    return (
+        f"Of {len(sentences)} claims, {'; '.join(counts)}. "
+        "A figure holds when it equals the paper's to the paper's decimals."
+    )
 
 
 def information_context(analysis: Analysis) -> dict[str, Any]:

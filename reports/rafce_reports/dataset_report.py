@@ -73,6 +73,7 @@ def write_frames(analysis: Analysis, folder: Path) -> None:
         "figure1": analysis.classes,
         "lab_vs_wild": analysis.comparison,
         "sentences": analysis.sentences,
+        "lab_source": analysis.lab_source,
         "au_information": analysis.information,
         "telling_aus": analysis.telling,
         "cooccurrence": analysis.pairs,

@@ -1,5 +1,6 @@
 """Figure 1 of the paper: how many images each emotion has, by partition, with one example face each where asked for."""
 
+import warnings
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,7 @@ from PIL import Image
 from rafce.dataset import Dataset
 from rafce.errors import ImageError
 from rafce.grouped import GroupTally
+from rafce.image_files import opened_image
 from rafce.images import ImageFolder
 from rafce.intervals import grouped_ratio_interval, wilson
 from rafce.schema import PARTITIONS
@@ -131,7 +133,7 @@ def example_faces(dataset: Dataset) -> dict[str, npt.NDArray[np.uint8]]:
         )
     folder = ImageFolder(Path(place["root"]), place["suffix"])
     return {
-        emotion: read_face(folder.root / folder.file_name(image))
+        emotion: read_face(folder.path_of(image))
         for emotion, image in _first_training_images(dataset).items()
     }
 
@@ -152,8 +154,9 @@ def _first_training_images(dataset: Dataset) -> dict[str, str]:
 def read_face(path: Path) -> npt.NDArray[np.uint8]:
     """An image as RGB, shape (H, W, 3), no side longer than 128 pixels; ImageError when it cannot be read."""
     try:
-        with Image.open(path) as image:
+        with warnings.catch_warnings(), opened_image(path) as image:
+            warnings.simplefilter("error", Image.DecompressionBombWarning)  # else printed beside the error
             image.thumbnail((FACE_PIXELS, FACE_PIXELS))
             return np.asarray(image.convert("RGB"))
-    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
-        raise ImageError(f"{path}: expected an image: {error}") from None
+    except ImageError as error:
+        raise ImageError(f"{path}: {error}") from None

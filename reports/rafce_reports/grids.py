@@ -8,6 +8,7 @@ import pandas as pd
 from rafce.dataset import Dataset
 from rafce.grouped import GroupTally
 from rafce.schema import PARTITIONS
+from rafce.sentences import SOURCES, in_source
 from rafce_reports.numbers import SIGNIFICANT, au_label, between, percent, points, q_value
 from rafce_reports.page import Column, Grid
 from rafce_reports.table1 import SURE, Row, Table1, sure_by
@@ -136,7 +137,7 @@ def _certainty_row(row: Row) -> tuple[str, ...]:
 
 
 def differences_grid(comparison: pd.DataFrame) -> Grid:
-    """The largest differences where the laboratory prints a figure."""
+    """The largest differences where the laboratory lists a figure."""
     known = comparison[comparison["difference"].notna()]
     order = known["difference"].abs().sort_values(ascending=False, kind="stable").index
     is_tested = bool(known["q"].notna().any())
@@ -181,7 +182,7 @@ def surpassed_grid(comparison: pd.DataFrame) -> Grid:
     ]
     return Grid(
         "Laboratory blanks that the wild surpasses",
-        f"Where the laboratory prints nothing, the wild is above 20 % in {len(blank)} cells (one-sided exact test, "
+        f"Where the laboratory lists nothing, the wild is above 20 % in {len(blank)} cells (one-sided exact test, "
         f"q < {SIGNIFICANT}); the {len(rows)} highest.",
         (
             Column("emotion"),
@@ -289,17 +290,48 @@ def inputs_grid(dataset: Dataset) -> Grid:
     )
 
 
-def sentence_row(record: Mapping[Hashable, Any]) -> dict[str, str]:
-    """A sentence with its answers, their style classes, and the interval in words."""
+def moves_grid(lab_source: pd.DataFrame) -> Grid:
+    """The laboratory cells that the paper's text prints under another AU than its source, with what that has."""
+    rows = [
+        (
+            str(row["move"]),
+            row["emotion"],
+            f"{row['percent']:g}",
+            str(row["printed_au"]),
+            in_source(row, "_as_printed"),
+            str(row["au"]),
+            in_source(row),
+        )
+        for row in lab_source.dropna(subset="move").to_dict("records")
+    ]
+    return Grid(
+        "Moved cells",
+        f"The {len(rows)} laboratory cells that were moved, and what Du et al. 2014 have at both places.",
+        (
+            *(Column("move", "number"), Column("emotion"), Column("percent", "number")),
+            *(Column("the text prints it under AU", "number"), Column("there in the source")),
+            *(Column("corrected: AU", "number"), Column("here in the source")),
+        ),
+        rows,
+    )
+
+
+def sentence_row(record: Mapping[Hashable, Any]) -> dict[str, Any]:
+    """A sentence with an answer and a verdict of each source, and what the answers rest on."""
     low, high = record["ci_low"], record["ci_high"]
+    moves = f"{'moves' if ',' in record['moves'] else 'move'} {record['moves']}" if record["moves"] else ""
     return {
-        **{
-            name: str(record[name])
-            for name in ("place", "sentence", "paper", "printed", "dataset", "verdict")
-        },
-        "printed_class": verdict_class(record["printed_holds"]),
-        "dataset_class": verdict_class(record["dataset_holds"]),
+        **{name: str(record[name]) for name in ("place", "sentence", "paper")},
+        "answers": [
+            {
+                "text": record[name],
+                "verdict": record[f"{name}_verdict"],
+                "class": verdict_class(record[f"{name}_holds"]),
+            }
+            for name in SOURCES
+        ],
         "interval": "" if pd.isna(low) else f"{low:.2f}, {high:.2f}",
+        "rests_on": "; ".join(filter(None, (moves, record["unsourced"]))),
     }
 
 

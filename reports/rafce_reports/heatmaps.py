@@ -21,14 +21,14 @@ BoolArray = npt.NDArray[np.bool_]
 
 TEXT_SIZE = 7.5
 SURPASSED = "▲"
-GREY_WORDS = "no difference known: the laboratory prints no figure, or the wild has none"
+GREY_WORDS = "no difference known: the laboratory lists no figure, or the wild has none"
 
 
 def draw_frequencies(comparison: pd.DataFrame, emotions: Sequence[str], aus: Sequence[int]) -> Figure:
     """Both frequencies, in percent, one above the other; grey where nothing is known."""
     sides = {"wild": "In the wild"}
     if comparison["lab"].notna().any():
-        sides["lab"] = "In the laboratory (blank: below 20 %, not printed)"
+        sides["lab"] = "In the laboratory (blank: below 20 %, not listed)"
     figure = new_figure(_width(aus), len(sides) * _height(emotions))
     for axes, (side, title) in zip(_unlaid(figure, len(sides)), sides.items(), strict=True):
         frequency = frame(comparison, side, emotions, aus)

@@ -2,6 +2,8 @@
 
 from collections.abc import Sequence
 
+from rafce.foreign_text import shown
+
 ALONE = r"""\makeatletter
 \newif\ifrafcealone
 \ifx\@nodocument\relax\rafcealonefalse\else\rafcealonetrue\fi
@@ -36,7 +38,7 @@ SPECIAL = str.maketrans(
 
 def escaped(text: str) -> str:
     """Text as LaTeX prints it."""
-    return text.translate(SPECIAL)
+    return shown(text).translate(SPECIAL)
 
 
 def document(name: str, body: Sequence[str], packages: Sequence[str], definitions: str = "") -> str:

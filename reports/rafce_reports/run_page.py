@@ -8,6 +8,7 @@ import pandas as pd
 
 import rafce
 from rafce.intervals import FEW_GROUPS, FEW_IMAGES
+from rafce.licences import licence_note
 from rafce_reports import run_tables as tables
 from rafce_reports.comparison_page import PRIOR_WORDS, shown
 from rafce_reports.comparison_runs import System
@@ -95,6 +96,7 @@ def context(run: Run) -> dict[str, Any]:
         "method": run.config["method"],
         "calibration_error": percent(test["calibration"]["expected_error"], 1),
         "too_sure": too_sure(test["calibration"]),
+        "licence": licence_note(run.metrics["dataset"]),
         "rafce_version": rafce.__version__,
     }
 

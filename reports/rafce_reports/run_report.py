@@ -100,7 +100,7 @@ def face_uris(names: list[str], folder: ImageFolder) -> dict[str, str]:
     found = {}
     for name in names:
         buffer = io.BytesIO()
-        Image.fromarray(read_face(folder.root / folder.file_name(name))).save(buffer, "JPEG", quality=85)
+        Image.fromarray(read_face(folder.path_of(name))).save(buffer, "JPEG", quality=85)
         found[name] = "data:image/jpeg;base64," + base64.b64encode(buffer.getvalue()).decode("ascii")
     return found
 

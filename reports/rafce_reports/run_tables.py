@@ -88,7 +88,7 @@ def aus_grid(aus: Json) -> Grid:
             f"{au_label(row['au'])}{'' if row['in_macro'] else ' *'}",
             f"{row['train_positives']:,}",
             f"{row['positives']:,} of {row['n']:,}{in_groups(row)}",
-            f"{row['threshold']:.3f}{'' if is_tuned(row) else ' †'}",
+            _threshold(row),
             *_rate(row["f1"]),
             *_rate(row["average_precision"]),
             percent(row["positives"] / row["n"] if row["n"] else np.nan, 1),
@@ -100,11 +100,19 @@ def aus_grid(aus: Json) -> Grid:
     return Grid(
         "Action units",
         "Each AU, on the images in which it is known. Thresholds have the best F1 on validation; † not tuned: active "
-        "in no validation image. AP: average precision; by chance: that of guessing. * counts in no mean: active in no "
-        "training or in no test image.",
+        "in no validation image. –: known in no training image, so not learned. "
+        "AP: average precision; by chance: that of guessing. * counts in no mean: active in no training or in no test "
+        "image.",
         (Column("AU"), *_numbers(*heads, *more)),
         rows,
     )
+
+
+def _threshold(row: Json) -> str:
+    """An AU's threshold; a dash where it was not learned."""
+    if row["threshold"] is None:
+        return "–"
+    return f"{row['threshold']:.3f}{'' if is_tuned(row) else ' †'}"
 
 
 def is_tuned(row: Json) -> bool:

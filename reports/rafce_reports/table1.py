@@ -8,6 +8,8 @@ import pandas as pd
 
 from rafce.dataset import Dataset
 from rafce.grouped import GroupTally
+from rafce.paper.lab_source import is_corrected_table, moves
+from rafce.reference import LabCell
 from rafce.statistics import PROTOTYPICAL_FROM, VARIANT_FROM
 
 Records = Iterable[Mapping[str, Any]]
@@ -88,13 +90,17 @@ class Row(NamedTuple):
 
 @dataclass(frozen=True)
 class Table1:
-    """The whole table: its rows as printed, its columns, and the environment that each exclusive AU belongs to."""
+    """The whole table: its rows as printed, its columns, and the environment that each exclusive AU belongs to.
+
+    `lab_is_corrected` says that its laboratory is the paper's, with the cells where Du et al. 2014 have them.
+    """
 
     scope: str
     rows: tuple[Row, ...]
     aus: tuple[int, ...]
     exclusive: Mapping[int, str]
     n_groups: int | None = None
+    lab_is_corrected: bool = False
 
     def of(self, environment: str) -> dict[str, Row]:
         """The rows of one environment by emotion."""
@@ -120,6 +126,12 @@ class Table1:
     def has_lab(self) -> bool:
         """Whether there is a laboratory table to compare with."""
         return any(row.environment == "lab" for row in self.rows)
+
+
+LAB_IS_CORRECTED = (
+    f"The laboratory is that of the paper's Table 1, corrected: {len(moves())} cells stand under the AUs that "
+    "Du, Tao & Martinez 2014 have them under, not under those that the paper's text prints."
+)
 
 
 def category_of(percent: float) -> str:
@@ -148,7 +160,8 @@ def table1(
     exclusive = dict.fromkeys(wild_aus - lab_aus, "wild") | dict.fromkeys(lab_aus - wild_aus, "lab")
     aus = tuple(sorted(wild_aus | lab_aus))
     n_groups = None if groups is None else len(groups.names)
-    return Table1(scope, tuple(rows), aus, exclusive if lab else {}, n_groups)
+    cells = [LabCell(**record) for record in dataset.lab_statistics.to_pylist()]
+    return Table1(scope, tuple(rows), aus, exclusive if lab else {}, n_groups, is_corrected_table(cells))
 
 
 def wild_rows(statistics: Records, images: Mapping[str, int], scope: str) -> dict[str, Row]:
@@ -226,6 +239,7 @@ def caption(table: Table1) -> list[str]:
             "Underlined: AUs observed in one environment only, red in the wild, blue in the laboratory. "
             "The laboratory's blanks are unknown, not zero."
         )
+        lines += [LAB_IS_CORRECTED] if table.lab_is_corrected else []
     else:
         lines.append("There is no laboratory table to compare with.")
     lines.append(

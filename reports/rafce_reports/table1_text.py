@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 
+from rafce import foreign_text
 from rafce_reports.latex import document, escaped
 from rafce_reports.table1 import Cell, Row, Table1, caption
 
@@ -14,7 +15,9 @@ def markdown(table: Table1) -> str:
     """A pipe table under its caption; bold prototypical, underlined exclusive (Markdown has no colours)."""
     heads = ["emotion", "n", *(_marked(str(au), au in table.exclusive) for au in table.aus)]
     rules = [":---", *["---:"] * (len(heads) - 1)]
-    rows = [[_label(row), row.size, *_markdown_cells(table, row)] for row in table.rows]
+    rows = [
+        [foreign_text.markdown(_label(row)), row.size, *_markdown_cells(table, row)] for row in table.rows
+    ]
     grid = "\n".join(f"| {' | '.join(cells)} |" for cells in (heads, rules, *rows))
     return f"**Table 1.** {' '.join(caption(table))}\n\n{grid}\n"
 

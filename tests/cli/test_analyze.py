@@ -6,6 +6,7 @@ import shutil
 import time
 from pathlib import Path
 
+import pandas as pd
 import pyarrow.parquet as pq
 import pytest
 from click.testing import CliRunner, Result
@@ -40,7 +41,16 @@ def test_analyze_needs_no_argument_beside_rafce_data_and_ends_with_the_path_of_t
     assert lines[-1] == str(Path("rafce-data/reports/report.html"))
     assert (built / lines[-1]).is_file()
     assert "angrily disgusted" in result.output
-    assert "of the paper's 40 claims hold" in result.output
+    verdicts = (
+        pd.read_csv(built / "rafce-data/reports/sentences.csv")["dataset_verdict"].str.split(" [(]").str[0]
+    )
+    holds, fails, untold = ((verdicts == word).sum() for word in ("holds", "fails", "cannot tell"))
+    assert (
+        f"{holds} of the paper's 40 claims hold in this dataset, {fails} fail, {untold} cannot be told"
+    ) in result.output
+    assert (
+        "corrected: 6 cells stand under the AUs that Du, Tao & Martinez 2014 have them under" in result.output
+    )
 
 
 def test_json_is_a_summary_with_every_file(built, monkeypatch, tmp_path):

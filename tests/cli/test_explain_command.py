@@ -47,7 +47,7 @@ def test_explain_prints_shares_layers_and_figures_and_writes_them_into_the_run(r
     assert any(line.startswith("mtl: maps of features.4, 7 × 7") for line in lines)
     assert sum("AUs of the emotion" in line for line in lines) == 3  # a table each, and the difference
     assert any(line.startswith("mtl less stl, AUs of the image: ") for line in lines)
-    assert "the licence of the images does not allow passing on" in lines[-2]
+    assert "pass them on only if the licence of the images allows that" in lines[-2]
     assert lines[-1] == str(runs / "mtl" / "explain")
     assert {"attention.csv", "attention_means.parquet", "summary.json"} <= {
         path.name for path in (runs / "mtl" / "explain").iterdir()

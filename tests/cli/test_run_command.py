@@ -265,7 +265,7 @@ def test_a_disk_that_fills_up_is_one_error_and_the_run_can_go_on(tiny_dataset, t
     monkeypatch.setattr(os, "fsync", full_after_six)
     result = run(tiny_dataset, "--out", tmp_path / "a", "--checkpoint-every", 0)
     assert result.exit_code == 2
-    assert "state.pt: could not be written: the disk is full; what stood there is untouched" in result.stderr
+    assert "state.pt: cannot be written: the disk is full; what stood there is untouched" in result.stderr
     monkeypatch.undo()
     assert run("--resume", tmp_path / "a", small=False).exit_code == 0
 

@@ -75,7 +75,7 @@ def test_predict_names_bad_images_predicts_the_others_and_exits_with_3(run, face
     assert result.exit_code == 3
     assert result.stdout == f"{tmp_path / 'p.csv'}: 2 images, 2 left out\n"
     assert result.stderr.splitlines() == [
-        f"{tmp_path / 'bad.png'}: expected an image, found no format that Pillow knows",
+        f"{tmp_path / 'bad.png'}: expected an image (JPEG, PNG, BMP, WebP or TIFF), found none of these",
         f"{tmp_path / 'absent.jpg'}: expected an image, found none that can be read: No such file or directory",
     ]
     assert pd.read_csv(tmp_path / "p.csv")["image"].tolist() == list(map(str, good))

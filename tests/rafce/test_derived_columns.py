@@ -1,9 +1,9 @@
 """`emotion` and the AU columns are what counts: what disagrees with them is named by row and image, on every road."""
 
+import hashlib
 import json
 import os
 import shutil
-import threading
 from pathlib import Path
 
 import pandas as pd
@@ -15,8 +15,10 @@ from click.testing import CliRunner
 from rafce.build import BuildOptions, build_dataset
 from rafce.dataset import read_dataset
 from rafce.errors import DatasetError, LabelError
+from rafce.formats import lines
 from rafce.imports.importing import import_dataset
 from rafce.imports.options import ImportOptions
+from rafce.reading import read_file
 from rafce.streaming import count_aus, count_here
 from rafce_cli.main import rafce
 from rafce_cli.main_train import rafce_train
@@ -177,19 +179,18 @@ def test_counts_of_an_older_manifest_without_digest_are_compared_with_the_tables
 
 def test_each_label_file_is_read_once(release, tmp_path, monkeypatch):
     root, seen = release(), list[str]()
-    read = Path.read_bytes
 
     def seeing_read(path):
         seen.append(path.name)
-        return read(path)
+        return read_file(path)
 
-    monkeypatch.setattr(Path, "read_bytes", seeing_read)
+    monkeypatch.setattr(lines, "read_file", seeing_read)
     lab = root / "lab.csv"
     lab.write_text("emotion,au,percent\nhappily surprised,12,90\n")
     build_dataset(
         BuildOptions(raf_ml=root / "RAF-ML", raf_au=root / "RAF-AU", lab=lab, out=tmp_path / "data")
     )
-    assert sorted(name for name in seen if name.endswith((".txt", ".csv"))) == [
+    assert sorted(seen) == [
         "RAFAU_label.txt",
         "distribution.txt",
         "lab.csv",
@@ -200,18 +201,16 @@ def test_a_pipe_gives_the_fingerprint_of_what_came_through_it(release, tmp_path)
     root = release()
     options = BuildOptions(raf_ml=root / "RAF-ML", raf_au=root / "RAF-AU", out=tmp_path / "from files")
     expected = build_dataset(options)
-    label_file = root / "RAF-AU" / "RAFAU_label.txt"
-    content = label_file.read_bytes()
-    label_file.unlink()
-    os.mkfifo(label_file)
-    writer = threading.Thread(target=label_file.write_bytes, args=[content], daemon=True)
-    writer.start()
-    found = build_dataset(
-        BuildOptions(raf_ml=root / "RAF-ML", raf_au=root / "RAF-AU", out=tmp_path / "from a pipe")
-    )
-    writer.join(10)
-    assert found == expected
-    assert found["inputs"]["raf_au"]["lines"] == content.count(b"\n")
+    content = (root / "RAF-AU" / "RAFAU_label.txt").read_bytes()
+    reading, writing = os.pipe()
+    os.write(writing, content)
+    os.close(writing)
+    pipe = Path(f"/dev/fd/{reading}")
+    found = build_dataset(BuildOptions(raf_ml=root / "RAF-ML", raf_au=pipe, out=tmp_path / "from a pipe"))
+    os.close(reading)
+    assert found["counts"] == expected["counts"]
+    assert found["inputs"]["raf_au"]["sha256"] == expected["inputs"]["raf_au"]["sha256"]
+    assert found["inputs"]["raf_au"]["sha256"] == hashlib.sha256(content).hexdigest()
 
 
 @pytest.mark.parametrize("which", ["table", "emotions"])

@@ -115,7 +115,7 @@ def test_what_is_no_parquet_file_is_an_error(tmp_path, content):
 def test_a_pipe_or_a_folder_is_refused_at_once(tmp_path):
     os.mkfifo(tmp_path / "pipe.parquet")
     (tmp_path / "folder.parquet").mkdir()
-    for name in ("pipe", "folder"):
+    for name, what in (("pipe", "it is a pipe, not a file"), ("folder", "Is a directory")):
         found: list[str] = []
         thread = threading.Thread(
             target=lambda name=name, found=found: found.append(refusal(tmp_path / f"{name}.parquet"))
@@ -123,7 +123,7 @@ def test_a_pipe_or_a_folder_is_refused_at_once(tmp_path):
         thread.daemon = True
         thread.start()
         thread.join(10)
-        assert found == [f"{tmp_path}/{name}.parquet: expected a Parquet file, found something else"]
+        assert found == [f"{tmp_path}/{name}.parquet: expected a Parquet file: {what}"]
 
 
 @pytest.mark.parametrize(

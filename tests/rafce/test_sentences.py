@@ -1,4 +1,4 @@
-"""The sentences of section 3.2: what the printed tables give is known; a dataset's answers follow its images."""
+"""The sentences of section 3.2: what the paper's tables give is known; a dataset's answers follow its images."""
 
 from functools import partial
 
@@ -16,15 +16,16 @@ from rafce.evidence import (
     Evidence,
     NotApplicableError,
     dataset_evidence,
-    printed_evidence,
+    paper_evidence,
     with_component,
 )
+from rafce.paper.lab_source import moves, printed_lab_cells
 from rafce.reference import LabCell, lab_cells, paper_wild_cells
-from rafce.sentences import SENTENCES, check_sentences
+from rafce.sentences import SENTENCES, check_sentences, move_evidence
 from rafce.statistics import PairCounts, count
 from rafce.taxonomy import AUS, COMPOUND_EMOTIONS
 
-PRINTED = printed_evidence()
+PRINTED, CORRECTED = paper_evidence(printed_lab_cells()), paper_evidence(lab_cells())
 
 
 def images_as_printed(n: int = 100):
@@ -67,7 +68,7 @@ def answers(evidence: Evidence):
 
 
 @pytest.mark.parametrize(
-    ("measure", "printed"),
+    ("measure", "figure"),
     [
         (partial(findings.mean_summed, "lab", (PROTOTYPICAL,)), "3.34"),
         (partial(findings.mean_summed, "lab", (VARIANT,)), "1.46"),
@@ -86,23 +87,99 @@ def answers(evidence: Evidence):
         (partial(findings.emotions_with, 11, "lab", (VARIANT,)), "4"),
     ],
 )
-def test_the_printed_tables_give_these_figures(measure, printed):
-    assert findings.equals(printed, measure, PRINTED).text == printed
+def test_the_corrected_table_gives_these_figures(measure, figure):
+    assert findings.equals(figure, measure, CORRECTED).text == figure
 
 
-def test_the_printed_tables_contradict_six_sentences_and_bear_out_the_others():
+FAIL_IN_EITHER = {"3.30", "1.35", "4.65", "3.9", "15", "AU 17, 20 and 24 observed in no wild emotion"}
+
+
+def claims_where(table, source, holds):
+    found = table[f"{source}_holds"]
+    return set(table.loc[found.isna() if holds is None else found.eq(holds).fillna(False), "paper"])
+
+
+def test_the_text_as_printed_contradicts_two_sentences_more_than_the_corrected_table_and_cannot_tell_of_au_24():
+    table = check_sentences(CORRECTED)
+    literal = {"AU 16 new in the wild", "lab: AU 12 with happiness only"}
+    assert claims_where(table, "printed", False) == FAIL_IN_EITHER | literal
+    assert claims_where(table, "corrected", False) == FAIL_IN_EITHER
+    untold = {"36, 29, 11", "AU 11 never in the wild"}
+    assert claims_where(table, "printed", None) == untold | {"AU 24 lower in the wild"}
+    assert claims_where(table, "corrected", None) == untold
+    assert (table["corrected"] == table["dataset"]).all()
+    assert not (table["printed"] == table["corrected"]).all()
+
+
+def test_each_sources_verdict_says_in_words_whether_it_holds():
     table = check_sentences(PRINTED)
-    contradicted = table.loc[~table["printed_holds"].fillna(True), "paper"]
-    assert set(contradicted) == {
-        "3.30",
-        "1.35",
-        "4.65",
-        "3.9",
-        "15",
-        "AU 17, 20 and 24 observed in no wild emotion",
-    }
-    assert table.loc[table["printed_holds"].isna(), "printed"].tolist() == ["not printed"]
-    assert (table["printed"] == table["dataset"]).all()
+    for source in ("printed", "corrected", "dataset"):
+        words = table[f"{source}_holds"].map({True: "holds", False: "fails"}).fillna("cannot tell")
+        assert (table[f"{source}_verdict"] == words).all()
+
+
+@pytest.mark.parametrize(
+    ("claim", "printed", "corrected", "moved"),
+    [
+        ("AU 16 new in the wild", "wild in 5 emotions, lab in 2", "wild in 5 emotions, lab in 0", "3, 5"),
+        (
+            "AU 24 lower in the wild",
+            "the lab observes it in no such emotion",
+            "lower in 2 of 2 emotions",
+            "4, 6",
+        ),
+        ("AU 17 lower in the wild", "lower in 2 of 2 emotions", "lower in 4 of 4 emotions", "3, 5"),
+        (
+            "AU 20 lower in the wild with surprise or fear",
+            "lower in 5 of 5 emotions",
+            "lower in 4 of 4 emotions",
+            "6",
+        ),
+        ("AU 27 new in the wild", "wild in 7 emotions, lab in 0", "wild in 7 emotions, lab in 0", ""),
+    ],
+)
+def test_the_moves_on_which_a_sentence_rests_are_numbered(claim, printed, corrected, moved):
+    row = answers(CORRECTED).xs(claim, level="paper").iloc[0]
+    assert (row["printed"], row["corrected"], row["moves"]) == (printed, corrected, moved)
+
+
+def test_au_12_beside_fear_is_why_the_literal_sentence_fails_and_the_source_says_where_it_belongs():
+    row = answers(CORRECTED).xs("lab: AU 12 with happiness only", level="paper").iloc[0]
+    assert "fearfully surprised" in row["printed"]
+    assert "fearfully surprised" not in row["corrected"]
+    assert row["evidence"] == (
+        "fearfully surprised 22 %: printed under AU 12, moved to AU 11 "
+        "(Du et al. 2014: AU 11 variant 22 %, AU 12 unobserved)"
+    )
+    assert row["unsourced"] == "happily fearful, happily sad (equal to happily surprised)"
+
+
+def test_every_move_stands_with_its_evidence_beside_the_sentences_that_it_changes():
+    table = check_sentences(CORRECTED)
+    for number, words in enumerate(move_evidence(), start=1):
+        rests = table["moves"].map(lambda moved, n=number: str(n) in moved.split(", "))
+        assert rests.any()
+        assert (table["evidence"].str.contains(words, regex=False) == rests).all()
+    assert len(move_evidence()) == len(moves()) == 6
+
+
+def test_a_sentence_rests_on_an_unsourced_row_where_leaving_that_out_changes_its_answer():
+    table = check_sentences(CORRECTED).set_index("paper")["unsourced"]
+    both = "happily fearful, happily sad (equal to happily surprised)"
+    # AU 25 is in 11 rows, these two among them; AU 1 turns variant in happily sad, in happily fearful it drops out
+    assert table["11"] == both
+    assert table["AU 1 and AU 4 most often turn variant"] == "happily sad (equal to happily surprised)"
+    for claim in ("AU 2 in sadly fearful: lab only", "0.73", "AU 16 new in the wild"):
+        assert table[claim] == ""
+
+
+def test_fifteen_classes_are_sixteen_less_au_11():
+    row = answers(CORRECTED).xs("15", level="paper").iloc[0]
+    for source in ("printed", "corrected"):
+        assert row[source] == "16; 15 without AU 11, not among RAF-AU's 32"
+        assert row[f"{source}_verdict"] == "fails"
+    coded = [cell for cell in lab_cells() if cell.au != 11]
+    assert findings.lab_classes("15", paper_evidence(coded))[:2] == ("15", True)
 
 
 def test_every_sentence_is_asked_once():
@@ -112,20 +189,19 @@ def test_every_sentence_is_asked_once():
 
 def test_a_dataset_with_the_printed_frequencies_gives_the_printed_answers():
     table = check_sentences(evidence_of(*images_as_printed()))
-    told = table[table["printed_holds"].notna()]
-    assert (told["printed_holds"] == told["dataset_holds"]).all()
+    told = table[table["corrected_holds"].notna()]
+    assert (told["corrected_holds"] == told["dataset_holds"]).all()
     figures = table["paper"].str.fullmatch(r"[0-9.]+")
-    assert (table.loc[figures, "printed"] == table.loc[figures, "dataset"]).all()
+    assert (table.loc[figures, "corrected"] == table.loc[figures, "dataset"]).all()
 
 
 def test_au_17_in_sadly_disgusted_is_named_with_its_frequency():
-    row = answers(PRINTED).xs("AU 17, 20 and 24 observed in no wild emotion", level="paper").iloc[0]
-    assert row["printed"] == "AU 17 in sadly disgusted (29 %)"
-    assert row["verdict"] == "holds in neither"
+    row = answers(CORRECTED).xs("AU 17, 20 and 24 observed in no wild emotion", level="paper").iloc[0]
+    assert row["printed"] == row["corrected"] == "AU 17 in sadly disgusted (29 %)"
 
 
 def swapped() -> Evidence:
-    return PRINTED._replace(wild=PRINTED.lab, lab=PRINTED.wild)
+    return CORRECTED._replace(wild=CORRECTED.lab, lab=CORRECTED.wild)
 
 
 @pytest.mark.parametrize(
@@ -133,7 +209,6 @@ def swapped() -> Evidence:
     [
         partial(findings.rarely_seen, 7, ()),
         partial(findings.rarely_seen, 15, ("sadness",)),
-        partial(findings.never_seen, 11),
         partial(findings.less_active, 17, ()),
         partial(findings.new_in_wild, 16),
         partial(findings.only_with, 12, "happiness"),
@@ -149,7 +224,7 @@ def swapped() -> Evidence:
     ],
 )
 def test_a_verdict_is_computed_it_turns_when_lab_and_wild_are_swapped(find):
-    assert find(PRINTED).holds is True
+    assert find(CORRECTED).holds is True
     assert find(swapped()).holds is False
 
 
@@ -157,37 +232,72 @@ def test_sharing_and_changing_are_counted_cell_by_cell():
     wild = {(cell.emotion, cell.au): cell.percent for cell in paper_wild_cells()}
     lab = {(cell.emotion, cell.au): cell.percent for cell in lab_cells()}
     shared, changed = wild.keys() & lab.keys(), wild.keys() ^ lab.keys()
+    changed = {cell for cell in changed if cell[1] != 11}  # not coded in the wild
     variant = [cell for cell in changed if (wild | lab)[cell] < 70]
-    assert findings.mostly_shared(PRINTED).text == f"{len(shared)} of {len(wild)}"
-    assert findings.mostly_variants(PRINTED).text == f"{len(variant)} of {len(changed)} changes"
+    assert findings.mostly_shared(CORRECTED).text == f"{len(shared)} of {len(wild)}"
+    assert findings.mostly_variants(CORRECTED).text == f"{len(variant)} of {len(changed)} changes"
     stay = [cell for cell in shared if lab[cell] >= 70]
-    assert findings.prototypes_stay(PRINTED).text == f"{len(stay)} of {sum(p >= 70 for p in lab.values())}"
+    assert findings.prototypes_stay(CORRECTED).text == f"{len(stay)} of {sum(p >= 70 for p in lab.values())}"
 
 
 def test_where_the_wild_observes_nothing_no_majority_is_claimed():
-    blank = PRINTED.wild._replace(category_EA=np.full_like(PRINTED.wild.category_EA, UNOBSERVED))
-    silent = PRINTED._replace(wild=blank)
+    blank = CORRECTED.wild._replace(category_EA=np.full_like(CORRECTED.wild.category_EA, UNOBSERVED))
+    silent = CORRECTED._replace(wild=blank)
     assert findings.mostly_shared(silent)[:2] == ("nothing to compare", None)
     assert findings.prototypes_stay(silent)[:2] == ("0 of 51", False)
     assert findings.mostly_variants(silent)[:2] == ("48 of 99 changes", False)
     assert findings.differs_both_ways(6, silent)[:2] == ("lab only in 6 emotions, wild only in 0", False)
 
 
-def test_few_images_compares_counts_and_a_printed_table_cannot_tell():
+def test_few_images_compares_counts_and_a_table_cannot_tell():
     emotions = ("fearfully disgusted", "happily fearful")
     evidence = evidence_of(*images_as_printed())
     assert findings.few_images(emotions, (100, 100), evidence)[:2] == ("100, 100", True)
     assert findings.few_images(emotions, (36, 11), evidence).holds is False
-    assert findings.few_images(emotions, (36, 11), PRINTED).holds is None
+    assert findings.few_images(emotions, (36, 11), CORRECTED).holds is None
+
+
+def with_au_11(active_N, known_N) -> Evidence:
+    """The images of the table, coded for 33 AUs."""
+    emotion_N, active_NA, known_NA = images_as_printed()
+    active_NA, known_NA = np.c_[active_NA, active_N], np.c_[known_NA, known_N]
+    return evidence_of(emotion_N, active_NA, known_NA, aus=(*AUS, 11))
 
 
 def test_one_image_with_au_11_would_be_seen():
-    emotion_N, active_NA, _ = images_as_printed()
-    wide_NA = np.concatenate([active_NA, np.zeros((len(active_NA), 1), np.bool_)], axis=1)
-    with_11 = partial(evidence_of, emotion_N, aus=(*AUS, 11), known_NA=np.ones_like(wide_NA))
-    assert findings.never_seen(11, with_11(active_NA=wide_NA))[:2] == ("in 0 of 1,400 images", True)
-    wide_NA[5, -1] = True
-    assert findings.never_seen(11, with_11(active_NA=wide_NA))[:2] == ("in 1 of 1,400 images", False)
+    active_N, known_N = np.zeros(1400, np.bool_), np.ones(1400, np.bool_)
+    assert findings.never_seen(11, with_au_11(active_N, known_N))[:2] == ("in 0 of 1,400 images", True)
+    active_N[5] = True
+    assert findings.never_seen(11, with_au_11(active_N, known_N))[:2] == ("in 1 of 1,400 images", False)
+
+
+def test_only_images_that_know_au_11_are_counted():
+    active_N, known_N = np.zeros(1400, np.bool_), np.arange(1400) < 300
+    assert findings.never_seen(11, with_au_11(active_N, known_N))[:2] == ("in 0 of 300 images", True)
+
+
+def test_au_11_cannot_be_found_absent_where_it_was_not_coded():
+    untestable = ("not testable: AU 11 is not among the 32 AUs coded", None)
+    nobody = np.zeros(1400, np.bool_)
+    for source in (
+        PRINTED,
+        CORRECTED,
+        evidence_of(*images_as_printed()),
+        with_au_11(nobody, nobody),
+    ):
+        assert findings.never_seen(11, source)[:2] == untestable
+        assert findings.less_active(11, (), source)[:2] == ("nothing known in the wild", None)
+
+
+def test_a_blank_of_a_table_is_no_proof_of_never():
+    assert findings.never_seen(43, CORRECTED)[:2] == ("observed in no emotion", None)
+    assert findings.never_seen(25, CORRECTED).holds is False
+
+
+def test_frequencies_of_an_au_that_was_not_coded_are_not_compared():
+    # 99 laboratory cells, four of them AU 11's
+    for source in (CORRECTED, evidence_of(*images_as_printed())):
+        assert findings.mostly_lower(source).text == "91 of 95 are lower"
 
 
 def test_rates_of_a_dataset_carry_wilsons_interval():
@@ -299,9 +409,9 @@ def test_a_figure_outside_the_interval_is_told_from_one_inside():
                 rng.shuffle(active_NA[emotion_N == e, a])
         active_NA[emotion_N == 6, AUS.index(43)] = True
         row = answers(evidence_of(emotion_N, active_NA, known_NA)).xs("2.85", level="paper").iloc[0]
-        verdicts[n] = row["verdict"]
-    assert verdicts[2000] == "holds in the printed table, not in this dataset"
-    assert verdicts[5].endswith("not in this dataset (but within its interval)")
+        verdicts[n] = row["dataset_verdict"]
+        assert row["printed_verdict"] == row["corrected_verdict"] == "holds"
+    assert verdicts == {5: "fails (but within its interval)", 2000: "fails"}
 
 
 def test_emotions_without_images_are_left_out_of_the_mean():
@@ -334,6 +444,16 @@ def test_the_laboratory_is_the_table_in_force():
     assert findings.mean_summed("lab", (VARIANT,), evidence).value == pytest.approx(0.5 * 99 / 14)
     below = [LabCell("sadly angry", 4, 19.9, "")]
     assert not evidence_of(*images_as_printed(), lab=below).lab.observed_EA().any()
+
+
+def test_a_laboratory_of_ones_own_changes_the_dataset_column_alone():
+    usual = check_sentences(evidence_of(*images_as_printed()))
+    own = check_sentences(evidence_of(*images_as_printed(), lab=printed_lab_cells()))
+    changed = [name for name in usual if not usual[name].equals(own[name])]
+    assert changed == ["dataset", "dataset_holds", "dataset_verdict"]
+    told = own["printed_holds"].notna()
+    assert (own["dataset_holds"] == own["printed_holds"])[told].all()
+    assert not own.set_index("paper").loc["lab: AU 12 with happiness only", "dataset_holds"]
 
 
 def test_order_and_extra_emotions_of_the_dataset_do_not_matter():

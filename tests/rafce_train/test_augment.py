@@ -102,6 +102,13 @@ def test_images_epochs_and_seeds_draw_differently():
     assert len(np.unique(flat)) == len(flat)
 
 
+def test_every_repeat_of_an_image_draws_anew_and_the_first_showing_as_without_repeats():
+    rows_B, repeat_B = np.repeat(np.arange(50), 4), np.tile(np.arange(4), 50)
+    drawn_Bn = uniforms(3, 1, rows_B, 6, repeat_B)
+    assert len(np.unique(drawn_Bn)) == drawn_Bn.size
+    np.testing.assert_array_equal(drawn_Bn[::4], uniforms(3, 1, np.arange(50), 6))
+
+
 def test_draws_are_uniform_and_independent():
     draw_Bn = uniforms(7, 3, np.arange(20_000), 6)
     assert draw_Bn.min() >= 0

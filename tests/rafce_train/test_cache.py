@@ -194,8 +194,8 @@ def jpeg() -> bytes:
 
 
 BAD = {
-    "empty": (b"", "expected an image, found no format that Pillow knows"),
-    "text": (b"no image at all", "expected an image, found no format that Pillow knows"),
+    "empty": (b"", "expected an image (JPEG, PNG, BMP, WebP or TIFF), found none of these"),
+    "text": (b"no image at all", "expected an image (JPEG, PNG, BMP, WebP or TIFF), found none of these"),
     "truncated": (
         jpeg()[:-200],
         "expected an image, found none that can be decoded: image file is truncated",
@@ -203,13 +203,16 @@ BAD = {
     "large": (png_of_claimed_size(9000, 9000), "expected at most 50000000 pixels, found 9000 × 9000"),
     "huge": (
         png_of_claimed_size(10000, 10000),
-        "expected an image, found none that can be decoded: Image size (100000000 pixels) exceeds",
+        "expected at most 50000000 pixels, found far more",
     ),
     "bomb": (
         png_of_claimed_size(60000, 60000),
-        "expected an image, found none that can be decoded: Image size (3600000000 pixels) exceeds",
+        "expected at most 50000000 pixels, found far more",
     ),
-    "no pixels": (png_of_claimed_size(0, 0), "expected an image, found no format that Pillow knows"),
+    "no pixels": (
+        png_of_claimed_size(0, 0),
+        "expected an image (JPEG, PNG, BMP, WebP or TIFF), found none of these",
+    ),
     "absent": (None, "expected an image, found none that can be read: No such file or directory"),
     "folder": (None, "expected an image, found none that can be read: Is a directory"),
 }
@@ -289,7 +292,7 @@ def test_a_full_disk_is_an_output_error_and_leaves_nothing_half_written(tmp_path
     limits = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (5000, limits[1]))  # a write beyond it fails as on a full disk
     try:
-        with pytest.raises(OutputError, match="cache: cannot write the image cache: File too large"):
+        with pytest.raises(OutputError, match="cannot be written: File too large"):
             build(paths, tmp_path / "cache")
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, limits)

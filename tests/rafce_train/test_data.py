@@ -2,6 +2,7 @@
 
 import contextlib
 import json
+import re
 from dataclasses import astuple
 from pathlib import Path
 
@@ -311,10 +312,69 @@ def test_one_form_is_taken_for_all_images(tmp_path):
     ]
 
 
+@pytest.mark.parametrize(
+    "name",
+    [
+        "../e.jpg",
+        "/etc/e.jpg",
+        "a/../../e.jpg",
+        "C:\\e.jpg",
+        "c:e.jpg",
+        "..\\e.jpg",
+        "\\\\host\\e.jpg",
+        "e\0.jpg",
+    ],
+)
+def test_a_name_that_leads_out_of_the_image_folder_is_refused(tmp_path, name):
+    for place in ("faces/0001.jpg", "e.jpg"):
+        (tmp_path / place).parent.mkdir(exist_ok=True)
+        (tmp_path / place).touch()
+    rows = [(name, *ROWS[0][1:]), ("0001.jpg", *ROWS[1][1:])]
+    data = read_data(write_dataset(tmp_path / "data", rows, images=tmp_path / "faces"))
+    with pytest.raises(
+        ImageError, match=f"^{re.escape(repr(name))}: expected the name of an image in .*, found one"
+    ):
+        find_images(data)
+
+
+def link_a_file(faces):
+    (faces / "s1").mkdir()
+    (faces / "s1" / "a.jpg").symlink_to(faces.parent / "secret" / "a.jpg")
+
+
+def link_a_folder(faces):
+    (faces / "s1").symlink_to(faces.parent / "secret")
+
+
+@pytest.mark.parametrize("plant", [link_a_file, link_a_folder])
+def test_a_link_that_leads_out_of_the_image_folder_is_refused(tmp_path, plant):
+    for place in ("faces/b.jpg", "secret/a.jpg"):
+        (tmp_path / place).parent.mkdir()
+        (tmp_path / place).touch()
+    plant(tmp_path / "faces")
+    rows = [("s1/a.jpg", *ROWS[0][1:]), ("b.jpg", *ROWS[1][1:])]
+    data = read_data(write_dataset(tmp_path / "data", rows, images=tmp_path / "faces"))
+    with pytest.raises(
+        ImageError, match=r"^.*/s1/a\.jpg: expected an image in .*, found a link that leads out"
+    ):
+        find_images(data)
+
+
+def test_links_inside_the_image_folder_and_a_link_to_it_are_followed(tmp_path):
+    (tmp_path / "disk" / "s1").mkdir(parents=True)
+    (tmp_path / "disk" / "s1" / "a.jpg").touch()
+    (tmp_path / "disk" / "b.jpg").symlink_to("s1/a.jpg")
+    (tmp_path / "disk" / "s2").symlink_to("s1")
+    (tmp_path / "faces").symlink_to("disk")
+    rows = [("s2/a.jpg", *ROWS[0][1:]), ("b.jpg", *ROWS[1][1:])]
+    data = read_data(write_dataset(tmp_path / "data", rows, images=tmp_path / "faces"))
+    assert len(find_images(data)) == 2
+
+
 @pytest.mark.parametrize("suffix", ["", "_aligned"])
 def test_folders_in_names_are_kept_and_names_may_have_no_ending(tmp_path, suffix):
-    names = ["clip.1/a.jpg", "clip.1/b", "c.d.png", str(tmp_path / "elsewhere" / "e.jpg")]
-    places = [f"clip.1/a{suffix}.jpg", f"clip.1/b{suffix}", f"c.d{suffix}.png", f"../elsewhere/e{suffix}.jpg"]
+    names = ["clip.1/a.jpg", "clip.1/b", "c.d.png", "e..f:g.jpg"]
+    places = [f"clip.1/a{suffix}.jpg", f"clip.1/b{suffix}", f"c.d{suffix}.png", f"e..f:g{suffix}.jpg"]
     for place in places:
         file = tmp_path / "faces" / place
         file.parent.mkdir(parents=True, exist_ok=True)

@@ -1,4 +1,6 @@
+from collections import Counter
 from dataclasses import replace
+from itertools import combinations
 from pathlib import Path
 
 import numpy as np
@@ -38,6 +40,16 @@ def test_a_batch_is_a_function_of_seed_epoch_and_step(feed):
     other = feed(augment="standard", seed=1).training_batch(3, 1)
     assert not torch.equal(other.images_B3HW, one.training_batch(3, 1).images_B3HW)
     assert not torch.equal(one.training_batch(4, 1).emotion_B, one.training_batch(3, 1).emotion_B)
+
+
+def test_an_image_that_the_balanced_sampler_repeats_is_changed_anew_each_time(feed):
+    batches = feed(sampler="balanced", augment="standard")
+    rows = batches.epoch_rows(0).flatten().tolist()
+    shown = torch.cat([batches.training_batch(0, step).images_B3HW for step in range(batches.steps)])
+    row, times = Counter(rows).most_common(1)[0]
+    assert times > 2
+    looks = [image for image, shown_row in zip(shown, rows, strict=True) if shown_row == row]
+    assert all(not torch.equal(one, two) for one, two in combinations(looks, 2))
 
 
 def test_labels_stay_with_their_images(feed):

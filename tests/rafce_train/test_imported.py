@@ -109,7 +109,7 @@ def test_unknown_aus_add_nothing_to_the_loss_by_hand(data):
 
 def test_an_au_that_no_training_image_knows_is_named(data):
     assert training_warnings(data, learns_aus=True)[-1].startswith(
-        "AU61 known in no training image: nothing is"
+        "no label of AU61 in the training images: not"
     )
 
 
@@ -317,7 +317,7 @@ def test_the_card_says_that_intervals_are_over_groups(finished):
     assert "9 images in 3 groups, looked at once, after training. Intervals: bootstrap over groups." in card
     assert "Images: 22 train in 6 groups, 9 validation in 3 groups, 9 test in 3 groups." in card
     assert "Intervals over so few groups, 3, are too narrow." in card
-    assert "Shown by no training image, so their probabilities mean little: AU61." in card
+    assert "Known in no training image, so not learned, and empty in every prediction: AU61." in card
 
 
 def test_explain_says_which_aus_have_no_place_and_that_unknown_ones_have_no_region(finished):

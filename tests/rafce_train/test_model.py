@@ -5,7 +5,7 @@ import torch
 import torchvision
 
 from rafce.errors import ConfigError
-from rafce_train.model import build_net
+from rafce_train.model import build_net, load_tensors
 
 # B batch, F features
 
@@ -21,6 +21,7 @@ from rafce_train.model import build_net
         ("shufflenet_v2_x0_5", "fc", 1024),
         ("squeezenet1_1", "classifier.1", 512),
         ("swin_t", "head", 768),
+        ("vit_b_32", "heads.head", 768),
     ],
 )
 def test_backbone_loses_its_last_layer_and_nothing_else(backbone, last_layer, n_features):
@@ -31,6 +32,21 @@ def test_backbone_loses_its_last_layer_and_nothing_else(backbone, last_layer, n_
     removed = set(whole) - set(net.backbone.state_dict())
     assert removed == {name for name in whole if name.startswith(last_layer + ".")}
     assert set(net.backbone.state_dict()) <= set(whole)
+
+
+def test_a_vision_transformer_has_a_position_for_each_patch_of_its_image_side():
+    net = build_net("vit_b_16", 2, 2, image_size=112)
+    assert net.backbone.encoder.pos_embedding.shape == (1, 1 + 7 * 7, 768)
+
+
+@pytest.mark.parametrize("backbone", ["mnasnet0_5", "shufflenet_v2_x0_5"])
+def test_tensors_by_name_alone_make_the_same_network_again(backbone):
+    torch.manual_seed(0)
+    one, other = (build_net(backbone, 3, 2, image_size=64).eval() for _ in range(2))
+    load_tensors(other, dict(one.state_dict()))
+    images_B3HW = torch.rand(2, 3, 64, 64)
+    for found, expected in zip(other(images_B3HW), one(images_B3HW), strict=True):
+        torch.testing.assert_close(found, expected, rtol=0, atol=0)
 
 
 @pytest.mark.parametrize("backbone", ["resnet18", "densenet121", "mobilenet_v3_small"])
@@ -62,8 +78,17 @@ def test_mixed_precision_ends_at_the_outputs():
     [
         ("googlenet", 64, "returns one tensor, found one that returns 3 while it trains"),
         ("inception_v3", 299, "returns one tensor, found one that returns 2 while it trains"),
-        ("vit_b_32", 112, "for 112×112 images, found: Wrong image height! Expected 224 but got 112!"),
-        ("alexnet", 48, "for 48×48 images, found: .* Output size is too small"),
+        (
+            "vit_b_32",
+            112,
+            "for 112×112 images, found: Input shape indivisible by patch size!; it takes --image-size 96$",
+        ),
+        (
+            "maxvit_t",
+            112,
+            "for 112×112 images, found: Input size .* not divisible by partition size 7.*; it takes --image-size 224$",
+        ),
+        ("alexnet", 48, "for 48×48 images, found: .* Output size is too small; it takes --image-size 64$"),
         ("fasterrcnn_resnet50_fpn", 112, "classifier .*, found one from torchvision.models.detection"),
         ("deeplabv3_resnet50", 112, "classifier .*, found one from torchvision.models.segmentation"),
         ("r3d_18", 112, "classifier .*, found one from torchvision.models.video"),

@@ -6,6 +6,8 @@ import signal
 import socket
 import subprocess
 import sys
+import textwrap
+import time
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
@@ -133,6 +135,84 @@ def test_a_place_that_is_no_number_is_named(value):
         ConfigError, match=f"WORLD_SIZE in the environment: expected a whole number, found '{value}'"
     ):
         place({"RANK": "0", "WORLD_SIZE": value, "LOCAL_RANK": "0"})
+
+
+@pytest.mark.parametrize(
+    ("environment", "message"),
+    [
+        (
+            {**TWO, "RANK": "2"},
+            "RANK in the environment: expected a number below WORLD_SIZE, which is 2, found 2",
+        ),
+        (
+            {**TWO, "RANK": "7", "WORLD_SIZE": "1"},
+            "RANK in the environment: expected a number below WORLD_SIZE",
+        ),
+        (
+            {"RANK": "7", "WORLD_SIZE": "2"},
+            "several ranks: expected LOCAL_RANK in the environment, found none",
+        ),
+        ({**TWO, "LOCAL_RANK": "2"}, "LOCAL_RANK in the environment: expected a number below WORLD_SIZE"),
+        ({**TWO, "LOCAL_RANK": "-1"}, "LOCAL_RANK in the environment: expected a whole number, found '-1'"),
+        ({**TWO, "RANK": "-1"}, "RANK in the environment: expected a whole number, found '-1'"),
+        (
+            {**TWO, "WORLD_SIZE": "0"},
+            "RANK in the environment: expected a number below WORLD_SIZE, which is 0, found 0",
+        ),
+        (
+            {**SLURM, "SLURM_PROCID": "5"},
+            "SLURM_PROCID in the environment: expected a number below SLURM_NTASKS",
+        ),
+    ],
+)
+def test_a_rank_that_cannot_be_is_refused(environment, message):
+    with pytest.raises(ConfigError, match=re.escape(message)):
+        place(environment)
+
+
+WAITING = """
+    import signal, sys, time
+    from rafce_train.ranks import joined
+    signal.signal(signal.SIGTERM, lambda *_: None)  # as the trainer: after this step
+    with joined() as ranks:
+        print("ready", flush=True)
+        if ranks.is_first:
+            time.sleep(120)
+        ranks.from_first(lambda: 0)
+"""
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_rank_that_waits_for_another_ends_on_a_signal(number):
+    first, second = launch([sys.executable, "-c", textwrap.dedent(WAITING)], 2)
+    try:
+        assert second.stdout is not None
+        assert second.stdout.readline() == "ready\n"
+        time.sleep(0.5)  # it waits by now
+        second.send_signal(number)
+        assert second.wait(timeout=30) == 128 + number
+        assert second.communicate()[1] == "stopped while waiting for the other ranks\n"
+    finally:
+        for process in (first, second):
+            process.kill()
+            process.communicate()
+
+
+def test_a_rank_that_nobody_comes_to_meet_ends_on_a_signal():
+    environment = {**os.environ, **TWO, "RANK": "1"}
+    command = [
+        sys.executable,
+        "-c",
+        textwrap.dedent(WAITING).replace("with joined", "print('ready', flush=True)\nwith joined"),
+    ]
+    with subprocess.Popen(
+        command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    ) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "ready\n"
+        time.sleep(1)
+        process.terminate()
+        assert process.wait(timeout=30) == 128 + signal.SIGTERM
 
 
 def test_tasks_that_srun_started_need_a_place_to_meet():

@@ -18,6 +18,7 @@ from rafce_train.config import config_from, config_toml, read_config
 from rafce_train.events import EVENTS
 from rafce_train.methods import find_method
 from rafce_train.run import Stopped, resume, start
+from rafce_train.saved import load_net
 from rafce_train.setup import without_effect
 
 PLAIN_FILES = (
@@ -121,6 +122,15 @@ def test_the_weights_are_those_of_the_best_validation_epoch(tiny, whole):
     assert "research" in facts["licence"]
     best = load_state(folder)["standing"]["best"]["net"]
     assert all(torch.equal(tensors[name], best[name]) for name in best)
+
+
+def test_a_network_whose_state_has_a_version_of_its_own_is_tested_and_opened_again(tiny, whole):
+    folder, metrics = whole(tiny(backbone="mnasnet0_5", epochs=1))
+    rows = pq.read_table(folder / "predictions.parquet").to_pandas()
+    assert metrics["test"]["accuracy"]["value"] == (rows["emotion"] == rows["predicted"]).mean()
+    net, _ = load_net(folder)
+    best = load_state(folder)["standing"]["best"]["net"]
+    assert all(torch.equal(net.state_dict()[name], best[name]) for name in best)
 
 
 def test_the_history_tells_losses_weights_scores_rates_and_seconds(tiny, whole):
@@ -407,7 +417,7 @@ def test_two_processes_do_not_train_in_one_folder(tiny, screen, tmp_path):
 
 def test_a_loss_that_is_not_finite_names_step_loss_and_images(tiny, screen, tmp_path):
     with pytest.raises(TrainingError) as caught:
-        start(tiny(method="mtl", lr_heads=1e38, checkpoint_every=0.0), tmp_path / "a", screen)
+        start(tiny(method="mtl", lr_backbone=9e5, checkpoint_every=0.0), tmp_path / "a", screen)
     assert "epoch 1, step 2: the loss emo" in str(caught.value)
     assert ".jpg" in str(caught.value)
     assert load_state(tmp_path / "a")["standing"]["step"] == 1, "what was saved is finite"
@@ -417,7 +427,7 @@ def test_a_net_that_breaks_at_the_last_step_of_an_epoch_is_named(tiny, screen, t
     with pytest.raises(
         TrainingError, match="epoch 1: after its last step the predictions on validation images"
     ):
-        start(tiny(lr_heads=1e38, batch_size=30), tmp_path / "a", screen)
+        start(tiny(lr_backbone=9e5, batch_size=30), tmp_path / "a", screen)
 
 
 def test_a_run_goes_on_without_the_file_that_its_weights_came_from(tiny, whole, screen, tmp_path):
@@ -440,3 +450,17 @@ def test_bad_images_that_are_dropped_are_recorded(tiny, tiny_dataset, screen, tm
     assert metrics["dropped"] == [names[0]]
     assert sum(metrics["dataset"][name] for name in ("train", "validation", "test")) == len(names) - 1
     assert any(names[0] in note for note in screen.notes)
+
+
+def test_a_rate_that_would_overflow_is_refused_before_there_is_a_folder(tiny, screen, tmp_path):
+    with pytest.raises(ConfigError, match="--lr-heads 1e\\+308: expected less than 1,000,000"):
+        start(tiny(lr_heads=1e308), tmp_path / "a", screen)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_what_is_of_no_use_or_starts_from_nothing_is_noted(tiny, screen, tmp_path):
+    start(tiny(epochs=1, sync_batchnorm=True), tmp_path / "a", screen)
+    assert "--sync-batchnorm changes nothing in a single process" in screen.notes
+    assert any(
+        note.startswith("--weights none: the backbone starts from random numbers") for note in screen.notes
+    )

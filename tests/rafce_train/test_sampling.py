@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from sklearn.utils.class_weight import compute_class_weight
 
 from rafce.errors import ConfigError
-from rafce_train.sampling import CLASS_WEIGHTS, SAMPLERS, batches, validation_batch
+from rafce_train.sampling import CLASS_WEIGHTS, SAMPLERS, batches, repeats, validation_batch
 
 emotions = st.lists(st.integers(0, 4), min_size=1, max_size=60).map(np.array)
 
@@ -50,6 +50,13 @@ def test_the_order_is_a_function_of_seed_and_epoch(sampler):
     }
     assert len(set(order.values())) == 9
     assert tuple(SAMPLERS[sampler](np.arange(200), emotion_N, 2, 1)) == order[2, 1]
+
+
+@given(st.lists(st.integers(0, 9), max_size=40))
+def test_repeats_count_how_often_a_row_stood_before(order):
+    assert repeats(np.array(order, np.int64)).tolist() == [
+        order[:i].count(row) for i, row in enumerate(order)
+    ]
 
 
 def test_the_last_smaller_batch_is_dropped():

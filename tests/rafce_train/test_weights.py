@@ -1,4 +1,5 @@
 import pickle
+from collections import OrderedDict
 from pathlib import Path
 
 import pytest
@@ -6,6 +7,7 @@ import safetensors.torch
 import torch
 import torchvision
 from torch import nn
+from torchvision.models.vision_transformer import interpolate_embeddings
 
 from rafce.errors import WeightsError
 from rafce_train import weights
@@ -185,3 +187,45 @@ def test_imagenet_weights_that_cannot_be_fetched_are_one_error(monkeypatch):
 def test_imagenet_weights_of_an_unknown_network_are_one_error():
     with pytest.raises(WeightsError, match="torchvision has none for resnet19"):
         weights.imagenet_weights("resnet19")
+
+
+def test_vggface2s_resnet50_is_refused_by_its_classes(tmp_path):
+    backbone = torchvision.models.resnet50()
+    backbone.fc = nn.Identity()
+    tensors = {f"module.{name}": tensor for name, tensor in backbone.state_dict().items()}
+    tensors |= {"module.fc.weight": torch.zeros(8631, 2048), "module.fc.bias": torch.zeros(8631)}
+    torch.save({"state_dict": tensors}, tmp_path / "w.pth")
+    with pytest.raises(WeightsError, match=r"8,631 classes are those of VGGFace2's ResNet-50") as caught:
+        load_backbone(backbone, "resnet50", str(tmp_path / "w.pth"))
+    assert "strides" in str(caught.value)
+
+
+def small_transformer(side: int) -> nn.Module:
+    return torchvision.models.VisionTransformer(side, 32, num_layers=4, num_heads=1, hidden_dim=8, mlp_dim=8)
+
+
+def test_a_transformers_positions_are_interpolated_as_torchvision_does(tmp_path):
+    large, small = small_transformer(224), small_transformer(96)
+    nn.init.normal_(large.encoder.pos_embedding)
+    torch.save(large.state_dict(), tmp_path / "w.pth")
+    expected = interpolate_embeddings(96, 32, OrderedDict(large.state_dict()))["encoder.pos_embedding"]
+    report = load_backbone(small, "small", str(tmp_path / "w.pth"))
+    torch.testing.assert_close(small.encoder.pos_embedding.detach(), expected, rtol=0, atol=1e-6)
+    assert str(report).endswith("0 of another shape, 0 left over; positions interpolated from 7×7 to 3×3")
+
+
+@pytest.mark.parametrize("length", [9, 1, 12])
+def test_positions_that_are_no_grid_are_of_another_shape(tmp_path, length):
+    net = small_transformer(96)
+    tensors = {**net.state_dict(), "encoder.pos_embedding": torch.zeros(1, length, 8)}
+    torch.save(tensors, tmp_path / "w.pth")
+    assert "encoder.pos_embedding" in str(load_backbone(net, "small", str(tmp_path / "w.pth")))
+
+
+def test_a_mnasnet_file_without_versions_fills_the_network_it_was_made_from(tmp_path):
+    source, target = torchvision.models.mnasnet0_5(), torchvision.models.mnasnet0_5()
+    safetensors.torch.save_file(dict(source.state_dict()), tmp_path / "w.safetensors")
+    load_backbone(target, "mnasnet0_5", str(tmp_path / "w.safetensors"))
+    for name, tensor in source.state_dict().items():
+        if not name.endswith("num_batches_tracked"):
+            assert torch.equal(target.state_dict()[name], tensor), name

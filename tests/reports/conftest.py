@@ -11,6 +11,7 @@ import pyarrow as pa
 import pytest
 
 from rafce.dataset import Dataset, read_dataset
+from rafce.licences import RAF
 from rafce.parquet import write_parquet
 from rafce.reference import lab_cells, paper_wild_cells
 from rafce.schema import (
@@ -31,7 +32,7 @@ from rafce_train import checkpoint
 from rafce_train.config import Config, config_toml
 from rafce_train.data import TrainingData, read_data
 from rafce_train.history import Row, history_table
-from rafce_train.inference import Probabilities
+from rafce_train.inference import Probabilities, learned_aus
 from rafce_train.methods import METHODS
 from rafce_train.outcome import predictions_table, run_metrics
 
@@ -123,6 +124,7 @@ def manifest(n: int) -> dict[str, Any]:
             "discarded": {"no-au-label": 2, "unmappable-pair": 1},
         },
         "official": None,
+        "licence": RAF,
         "versions": {"rafce": "0.1.0"},
     }
 
@@ -225,7 +227,8 @@ def make_run(dataset: Dataset, method: str, seed: int) -> Path:
     checkpoint.write_table(
         folder / checkpoint.HISTORY, history_table(history_rows(rng, METHODS[method].terms))
     )
-    predictions = predictions_table(data, rows_N, found, learns_aus)
+    found = found.of_learned(learned_aus(best["thresholds"], len(data.aus)))
+    predictions = predictions_table(data, rows_N, found)
     checkpoint.write_table(folder / checkpoint.PREDICTIONS, predictions)
     checkpoint.write_json(folder / checkpoint.METRICS, metrics)
     write_run_report(folder)

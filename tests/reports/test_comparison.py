@@ -12,6 +12,7 @@ import pyarrow.parquet as pq
 import pytest
 from scipy.stats import binomtest
 
+from rafce.atomic import MARK
 from rafce.dataset import Dataset
 from rafce.errors import ConfigError, OutputError, TrainingError
 from rafce.paired import holm, mcnemar, resample_weights
@@ -556,7 +557,9 @@ def test_a_rerun_gives_the_same_bytes_and_leaves_the_runs(comparison, out, tmp_p
     again = tmp_path / "comparison"
     shutil.copytree(out, again)
     (again / "runs").mkdir()
-    (again / ".new-left-over").mkdir()
+    dead = again / ".comparison.tmp-0123456789abcdef"
+    (dead / "new").mkdir(parents=True)
+    (dead / "lock").write_text(json.dumps({"mark": MARK, "name": "comparison"}))
     (again / "table2.csv").write_text("older")
     write_comparison(comparison, again)
     assert {path.name for path in again.iterdir()} == {*FILES, "runs"}

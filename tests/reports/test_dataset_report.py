@@ -29,7 +29,7 @@ FIGURES = {
 }
 FRAMES = {
     *("table1", "figure1", "lab_vs_wild", "sentences", "au_information", "telling_aus", "cooccurrence"),
-    *("classifiers", "classifier_recall", "sides"),
+    *("classifiers", "classifier_recall", "sides", "lab_source"),
 }
 EXPECTED = (
     {f"{name}.{kind}" for name in FIGURES for kind in ("png", "svg")}

@@ -335,7 +335,7 @@ def test_faces_are_shown_only_where_asked_for(copied, faces):
     ]
     assert len(shown) == 20
     assert all((attributes["src"] or "").startswith("data:image/jpeg;base64,") for attributes in shown)
-    assert "does not allow publishing this page" in page.text
+    assert "publish this page only if the licence of the images allows that" in page.text
     page = elements(write_run_report(copied))
     assert "face" not in page.all("class")
 

@@ -1,10 +1,11 @@
 """`rafce analyze`: a dataset folder to its reports, and Table 1 in short on the screen."""
 
-import json
 from pathlib import Path
 from typing import Any
 
 import click
+
+from rafce_cli.say import say_json
 
 FOLDER = click.Path(path_type=Path)
 
@@ -78,7 +79,7 @@ def analyze(
     summary = write_reports(analysis, out)
     if as_json:
         told = {"folder": str(out), "seconds": counting.seconds, **summary}
-        click.echo(json.dumps(told, indent=2, ensure_ascii=False))
+        say_json(told)
         return
     from rafce_cli.analyze_summary import print_summary
 

@@ -1,10 +1,11 @@
 """`rafce build`: the releases to the dataset folder, and on the screen how many images went where."""
 
-import json
 from pathlib import Path
 from typing import Any
 
 import click
+
+from rafce_cli.say import say_json
 
 INPUT = click.Path(path_type=Path)
 
@@ -80,7 +81,7 @@ def build(as_json: bool, **options: Any) -> None:
 
     manifest = build_dataset(BuildOptions(**options))
     if as_json:
-        click.echo(json.dumps(manifest, indent=2, ensure_ascii=False))
+        say_json(manifest)
         return
     from rafce_cli.build_summary import print_summary
 

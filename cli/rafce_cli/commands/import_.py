@@ -1,11 +1,12 @@
 """`rafce import`: tables of other programs to the dataset folder, and on the screen what became of their rows."""
 
-import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import click
+
+from rafce_cli.say import say_json
 
 PATH = click.Path(path_type=Path)
 MEGABYTE = 10**6
@@ -67,6 +68,12 @@ OPTIONS = (
     ),
     click.option(
         "--lab", type=PATH, metavar="FILE", help="A laboratory table as CSV (emotion, au, percent[, note])."
+    ),
+    click.option(
+        "--licence",
+        metavar="TEXT",
+        help="What the makers of the data allow, in a sentence: kept with the dataset, its reports and what is trained "
+        "on it.",
     ),
     click.option("--json", "as_json", is_flag=True, help="Print the manifest as JSON."),
 )
@@ -191,7 +198,7 @@ def _import(source: str, as_json: bool, **options: Any) -> None:
             ImportOptions(source, **options), lambda done, total: show(done // MEGABYTE, total // MEGABYTE)
         )
     if as_json:
-        click.echo(json.dumps(manifest, indent=2, ensure_ascii=False))
+        say_json(manifest)
         return
     from rafce_cli.import_summary import print_summary
 

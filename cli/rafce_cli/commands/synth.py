@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from rafce_cli.say import say
+
 if TYPE_CHECKING:
     from rafce_fixtures.labels import Release
 
@@ -34,7 +36,7 @@ REAL_SIZE = 4601
 )
 @click.option(
     "--landmarks",
-    type=click.IntRange(min=1),
+    type=click.IntRange(min=1, max=10**7),
     metavar="N",
     help="Instead of a release: N unlabelled faces and landmarks.csv, to pre-train a backbone on.",
 )
@@ -95,7 +97,7 @@ def _write_release(out: Path, images: int, seed: int, with_faces: bool) -> None:
             _draw_release(release, staging / "RAF-AU" / "aligned", seed)
     for name, rows in (("RAF-ML", release.raf_ml), ("RAF-AU", release.raf_au), ("RAF-CE", release.raf_ce)):
         faces = ", each with a face" if with_faces and name == "RAF-AU" else ""
-        click.echo(f"{out / name}: {len(rows):,} images{faces}")
+        say(f"{out / name}: {len(rows):,} images{faces}")
 
 
 def _draw_release(release: "Release", folder: Path, seed: int) -> None:
@@ -115,7 +117,7 @@ def _draw_labels(out: Path, labels: Path, seed: int) -> None:
     rows = read_raf_au(find_raf_au(labels))
     with staged_folder(out) as staging, _progress(len(rows)) as advance:
         write_faces({row.image: row.label for row in rows}, staging, seed, progress=advance)
-    click.echo(f"{out}: {len(rows):,} faces")
+    say(f"{out}: {len(rows):,} faces")
 
 
 def _draw_landmarks(out: Path, n: int, seed: int) -> None:
@@ -124,7 +126,7 @@ def _draw_landmarks(out: Path, n: int, seed: int) -> None:
 
     with staged_folder(out) as staging, _progress(n) as advance:
         write_landmark_faces(staging, n, seed, progress=advance)
-    click.echo(f"{out}: {n:,} faces and {LANDMARKS_FILE}")
+    say(f"{out}: {n:,} faces and {LANDMARKS_FILE}")
 
 
 def _draw_sheet(path: Path, seed: int) -> None:
@@ -132,14 +134,15 @@ def _draw_sheet(path: Path, seed: int) -> None:
     from rafce_fixtures.release import write_picture
 
     write_picture(contact_sheet(seed), path)
-    click.echo(f"{path}: every action unit beside the neutral face")
+    say(f"{path}: every action unit beside the neutral face")
 
 
 @contextmanager
 def _progress(total: int) -> Iterator[Callable[[int], None] | None]:
     """What to call with the number of faces drawn; None where no one watches."""
-    from rich.console import Console
     from rich.progress import Progress
+
+    from rafce_cli.console import Console
 
     console = Console(stderr=True)
     if not console.is_terminal:

@@ -1,12 +1,12 @@
 """`rafce-train compare`: a plan of runs, or run folders that are there, to tables, tests and a page."""
 
-import json
 from pathlib import Path
 from typing import Any
 
 import click
 
 from rafce_cli.config_options import GroupedCommand, config_options
+from rafce_cli.say import say, say_json
 from rafce_train.config import options as config_fields
 
 PATH = click.Path(path_type=Path)
@@ -64,7 +64,7 @@ def _with_default(name: str, text: str) -> str:
 )
 @click.option(
     "--seeds",
-    type=click.IntRange(min=1),
+    type=click.IntRange(min=1, max=1000),
     metavar="N",
     help=_with_default("seeds", "Train everything N times, with seeds 0 … N-1."),
 )
@@ -107,7 +107,7 @@ def compare(places: tuple[Path, ...], out: Path, as_json: bool, **given: Any) ->
         comparison = _trained(chosen, dataset, out)
     summary = write_comparison(comparison, out)
     if as_json:
-        click.echo(json.dumps({"folder": str(out), **summary}, indent=2, ensure_ascii=False))
+        say_json({"folder": str(out), **summary})
         return
     from rafce_cli.comparison_summary import print_summary
 
@@ -126,7 +126,7 @@ def _trained(chosen: dict[str, Any], dataset: str | None, out: Path) -> Any:
         with make_screen() as screen:
             runs = carry_out(plan, out / "runs", screen)
     except Stopped as stop:
-        click.echo(f"stopped and saved in {stop.folder}; the same command again goes on", err=True)
+        say(f"stopped and saved in {stop.folder}; the same command again goes on", err=True)
         raise click.exceptions.Exit(128 + stop.number) from None
     for run in runs:
         if not (run / REPORT).exists():

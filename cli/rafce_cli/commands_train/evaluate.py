@@ -1,6 +1,5 @@
 """`rafce-train evaluate`: a run's figures made again from its weights, and compared with what the run wrote."""
 
-import json
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -8,6 +7,7 @@ import click
 
 from rafce.errors import first_faults
 from rafce_cli.progress import progress_bar
+from rafce_cli.say import note, say, say_json
 
 if TYPE_CHECKING:
     from rafce_train.evaluate import Evaluation
@@ -58,19 +58,16 @@ def evaluate(run: Path, partition: str, as_json: bool, **places: str | None) -> 
 
     given = {name: place for name, place in places.items() if place is not None}
     with progress_bar("decoding images") as decoding:
-        evaluation = look(
-            run, partition, lambda text: click.echo(f"note: {text}", err=True), decoding, **given
-        )
+        evaluation = look(run, partition, note, decoding, **given)
     if as_json:
-        click.echo(json.dumps(evaluation.figures, indent=2, ensure_ascii=False))
+        say_json(evaluation.figures)
     else:
         _print(evaluation, partition)
     _compare(evaluation, partition, run)
 
 
 def _print(evaluation: "Evaluation", partition: str) -> None:
-    from rich.console import Console
-
+    from rafce_cli.console import Console
     from rafce_cli.training_summary import counted, emotion_table, figure_lines
 
     figures, console = evaluation.figures, Console(highlight=False)
@@ -84,9 +81,9 @@ def _compare(evaluation: "Evaluation", partition: str, run: Path) -> None:
     """Say on standard error how the figures stand to those on record; exit code 1 when they differ."""
     found, record = evaluation.differences, run / "metrics.json"
     if found is None:
-        click.echo(f"{record}: not there yet, nothing to compare with", err=True)
+        say(f"{record}: not there yet, nothing to compare with", err=True)
     elif not found:
-        click.echo(f"{record}: {ON_RECORD[partition]} equal", err=True)
+        say(f"{record}: {ON_RECORD[partition]} equal", err=True)
     else:
-        click.echo("\n".join([f"{record}: {len(found)} figures differ:", *first_faults(found)]), err=True)
+        say("\n".join([f"{record}: {len(found)} figures differ:", *first_faults(found)]), err=True)
         raise click.exceptions.Exit(DIFFERENT)

@@ -1,6 +1,5 @@
 """`rafce-train explain`: Grad-CAM maps of a run's test images as Figure 4, and how much of them lies where AUs act."""
 
-import json
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -8,6 +7,7 @@ import click
 
 from rafce_cli.groups import UserError
 from rafce_cli.progress import progress_bar
+from rafce_cli.say import note, say_json
 
 PATH = click.Path(path_type=Path)
 
@@ -56,7 +56,7 @@ def explain(
     both.
 
     Writes figure4.png/.svg, attention.csv/.parquet (a row an image), attention_means.csv/.parquet, summary.json. The
-    figures show faces: RAF's licence does not allow passing them on.
+    figures show faces: pass them on only if the licence of the images allows that (RAF's does not).
 
     \b
     Examples:
@@ -79,12 +79,12 @@ def explain(
     with progress_bar("images and maps") as progress:
         subjects, outcomes = look(runs, Options(au, layer, examples), notes.setdefault, progress, **given)
     for text in notes:
-        click.echo(f"note: {text}", err=True)
+        note(text)
     data = subjects[0].feed.data
     looks = [Look(subject.name, *subject.layer) for subject in subjects]
     summary = write_explanation(outcomes, looks, Vocabulary(data.emotions, data.aus), out)
     if as_json:
-        click.echo(json.dumps({"folder": str(out), **summary}, indent=2, ensure_ascii=False))
+        say_json({"folder": str(out), **summary})
         return
     from rafce_cli.explain_summary import print_summary
 

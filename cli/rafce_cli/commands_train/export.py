@@ -4,6 +4,8 @@ from pathlib import Path
 
 import click
 
+from rafce_cli.say import note, say
+
 PATH = click.Path(path_type=Path)
 
 
@@ -41,6 +43,6 @@ def export(run: Path, kind: str, out: Path) -> None:
     from rafce_train.saved import unfinished
 
     difference = write(run, kind, out)
-    if note := unfinished(run):
-        click.echo(f"note: {note}", err=True)
-    click.echo(f"{out}: {kind}; on random images at most {difference:.1g} from the probabilities of {run}")
+    if text := unfinished(run):
+        note(text)
+    say(f"{out}: {kind}; on random images at most {difference:.1g} from the probabilities of {run}")

@@ -6,7 +6,10 @@ from typing import TYPE_CHECKING
 
 import click
 
+from rafce.foreign_text import brief
+from rafce_cli.groups import UserError
 from rafce_cli.progress import progress_bar
+from rafce_cli.say import note, say
 
 if TYPE_CHECKING:
     from rafce_train.facts import Facts
@@ -24,7 +27,7 @@ SOME_UNREADABLE = 3
 )
 @click.option(
     "--batch-size",
-    type=click.IntRange(min=1),
+    type=click.IntRange(min=1, max=100_000),
     default=64,
     show_default=True,
     help="Images looked at at once.",
@@ -62,17 +65,23 @@ def predict(run: Path, images: tuple[str, ...], out: Path | None, batch_size: in
 
     if out is not None:
         check_table_output(out)
-    paths = image_paths(images, sys.stdin.buffer.read)
+    paths = image_paths(images, _standard_input)
     model = open_model(run, device)
-    if note := unfinished(run):
-        click.echo(f"note: {note}", err=True)
+    if text := unfinished(run):
+        note(text)
     with progress_bar("looking at images") as progress:
         predicted = look(model, paths, batch_size, progress)
     for image in predicted.bad:
-        click.echo(f"{image.path}: {image.reason}", err=True)
+        say(brief(f"{image.path}: {image.reason}"), err=True)
     _show(predicted, model.facts, out)
     if predicted.bad:
         raise click.exceptions.Exit(SOME_UNREADABLE)
+
+
+def _standard_input() -> bytes:
+    if sys.stdin is None:
+        raise UserError("-: expected a list of images on standard input, found it closed")
+    return sys.stdin.buffer.read()
 
 
 def _show(predicted: "Predicted", facts: "Facts", out: Path | None) -> None:
@@ -81,7 +90,7 @@ def _show(predicted: "Predicted", facts: "Facts", out: Path | None) -> None:
     if out is not None:
         write_predictions(predicted.table, out)
         left_out = f", {len(predicted.bad):,} left out" if predicted.bad else ""
-        click.echo(f"{out}: {predicted.table.num_rows:,} images{left_out}")
+        say(f"{out}: {predicted.table.num_rows:,} images{left_out}")
     elif sys.stdout.isatty():
         from rafce_cli.prediction_table import print_predictions
 

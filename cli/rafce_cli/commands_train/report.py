@@ -4,6 +4,8 @@ from pathlib import Path
 
 import click
 
+from rafce_cli.say import say
+
 PATH = click.Path(path_type=Path)
 
 
@@ -36,4 +38,4 @@ def report(run: Path, with_images: bool, dataset: Path | None, images: Path | No
     from rafce_reports.run_report import find_faces, write_run_report
 
     faces = find_faces(run, images, dataset) if with_images else None
-    click.echo(write_run_report(run, faces))
+    say(str(write_run_report(run, faces)))

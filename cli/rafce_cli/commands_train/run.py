@@ -1,6 +1,5 @@
 """`rafce-train run`: a dataset folder to a run folder, with progress, and the test figures on the screen."""
 
-import json
 import os
 from datetime import datetime
 from pathlib import Path
@@ -10,6 +9,7 @@ import click
 
 from rafce_cli.config_options import GroupedCommand, config_options
 from rafce_cli.groups import UserError
+from rafce_cli.say import say, say_json
 
 PATH = click.Path(path_type=Path)
 MAY_MOVE = ("dataset", "images")
@@ -70,7 +70,7 @@ def run(out: Path | None, config: Path | None, resume: Path | None, as_json: boo
             )
     except Stopped as stop:
         if ranks.is_first:
-            click.echo(f"stopped and saved; go on with: rafce-train run --resume {stop.folder}", err=True)
+            say(f"stopped and saved; go on with: rafce-train run --resume {stop.folder}", err=True)
         raise click.exceptions.Exit(128 + stop.number) from None
     except SaidElsewhereError:
         raise click.exceptions.Exit(UserError.exit_code) from None
@@ -78,7 +78,7 @@ def run(out: Path | None, config: Path | None, resume: Path | None, as_json: boo
         return
     write_run_report(folder)
     if as_json:
-        click.echo(json.dumps(metrics, indent=2, ensure_ascii=False))
+        say_json(metrics)
     else:
         print_summary(metrics, folder)
 

@@ -1,0 +1,1 @@
+"""What the paper says, held against its own tables, their source, and a dataset."""
