@@ -1,7 +1,8 @@
 """Where the images lie and what they are called on disk: NNNN.jpg or NNNN_aligned.jpg, found by name, never opened."""
 
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from itertools import product
 from pathlib import Path, PurePosixPath, PureWindowsPath
 from typing import NamedTuple
 
@@ -31,26 +32,37 @@ class ImageFolder(NamedTuple):
 
 def find_beside(label_file: Path, names: Iterable[str]) -> ImageFolder | None:
     """The aligned folder beside a label file, if there is one."""
-    return _best([label_file.parent / relative for relative in (*BESIDE_LABELS, *BESIDE_LABELS_ML)], names)
+    places = [label_file.parent / relative for relative in (*BESIDE_LABELS, *BESIDE_LABELS_ML)]
+    return _best(_spelled(places), names)
 
 
 def find_in(root: Path, names: Iterable[str]) -> ImageFolder:
     """The images of a folder that the user names: in it, or in its aligned (or nested) folder; ImageError if absent."""
-    folder = _best([root, *(root / relative for relative in BESIDE_LABELS)], names)
+    folder = _best(folders_below(root), names)
     if folder is None:
         raise ImageError(f"{root}: expected a folder of images, found none")
     return folder
 
 
-def _best(candidates: Iterable[Path], names: Iterable[str]) -> ImageFolder | None:
-    """Of the folders that exist and both spellings, the one that holds most of the images, the earlier on ties."""
+def folders_below(root: Path) -> list[ImageFolder]:
+    """Where images may lie in a folder that the user names, each place with both spellings."""
+    return _spelled([root, *(root / relative for relative in BESIDE_LABELS)])
+
+
+def _spelled(candidates: Iterable[Path]) -> list[ImageFolder]:
     roots = [root.resolve() for root in candidates if root.is_dir()]
-    folders = [ImageFolder(root, suffix) for root in roots for suffix in SUFFIXES]
-    present = {root: Present(root) for root in roots}
+    return [ImageFolder(root, suffix) for root in roots for suffix in SUFFIXES]
+
+
+def _best(folders: Sequence[ImageFolder], names: Iterable[str]) -> ImageFolder | None:
+    """The folder and spelling that holds most of the images, the earlier on ties; plain names if none does."""
+    present = {folder.root: Present(folder.root) for folder in folders}
     n_found = [0] * len(folders)
     for name in names:  # once: there may be more names than fit into memory
         for i, folder in enumerate(folders):
             n_found[i] += folder.file_name(name) in present[folder.root]
+    if folders and not any(n_found):
+        return folders[0]._replace(suffix="")
     return folders[n_found.index(max(n_found))] if folders else None
 
 
@@ -135,13 +147,32 @@ def missing_images(folder: ImageFolder, names: Iterable[str]) -> list[str]:
     return [name for name in names if folder.file_name(name) not in present]
 
 
-def require_images(folder: ImageFolder, missing: list[str], n_wanted: int) -> None:
-    """ImageError with the count and the first names when any image is missing."""
+def require_images(folder: ImageFolder, missing: list[str], n_wanted: int, hint: str = "") -> None:
+    """ImageError with the count and the first names when any image is missing, and what is there in their place."""
     if not missing:
         return
-    shown = ", ".join(folder.file_name(name) for name in missing[:MAX_FAULTS])
+    files = [folder.file_name(name) for name in missing[:MAX_FAULTS]]
     more = f" … and {len(missing) - MAX_FAULTS} more" if len(missing) > MAX_FAULTS else ""
     raise ImageError(
-        f"{folder.root}: expected {n_wanted} images, {len(missing)} of them are missing: {shown}{more}\n"
-        "(--allow-missing-images builds without them and lists them in the manifest)"
+        f"{folder.root}: expected {n_wanted} images, {len(missing)} of them are missing: {', '.join(files)}{more}\n"
+        + _found_instead(folder.root, files)
+        + (f"{hint}\n" if hint else "")
+        + "(--allow-missing-images builds without them and lists them in the manifest)"
     )
+
+
+def _found_instead(root: Path, files: Sequence[str]) -> str:
+    """The files whose names differ from missing ones in suffix, capitals or `_aligned` alone, a line, or nothing."""
+    similar: dict[str, list[str]] = {}
+    folders = dict.fromkeys(name.rpartition("/")[0] for name in files)
+    for where, place in product(folders, ("", *(f"{sub}/" for sub in BESIDE_LABELS))):
+        for name in sorted(_listing(root / place / where)):
+            path = f"{where}/{name}" if where else name
+            similar.setdefault(_without_spelling(path), []).append(f"{place}{path}")
+    found = [path for name in files for path in similar.get(_without_spelling(name), ())]
+    return f"(found {', '.join(found[:MAX_FAULTS])}: names must agree to the letter)\n" if found else ""
+
+
+def _without_spelling(name: str) -> str:
+    """A name without its suffix, without `_aligned`, in small letters."""
+    return name.rpartition(".")[0].casefold().removesuffix(SUFFIXES[0])

@@ -19,7 +19,7 @@ Lab: S. Du, Y. Tao, A. M. Martinez, "Compound facial expressions of emotion", PN
 
 import csv
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from importlib.resources import files
 from io import StringIO
 from pathlib import Path
@@ -43,6 +43,8 @@ REQUIRED = ("emotion", "au", "percent")
 OPTIONAL = ("note",)
 FACS_CODE = re.compile(r"[0-9]{1,3}")
 PERCENT = re.compile(r"[0-9]+(\.[0-9]+)?")
+NO_AU = -1
+FRACTIONS = "expected percents from 0 to 100, found none above 1: write a fraction such as 0.97 as 97"
 
 
 class LabCell(NamedTuple):
@@ -85,7 +87,8 @@ def read_lab_table(
     """The cells of a user's own laboratory table: a CSV file with the columns emotion, au, percent[, note].
 
     LabelError lists up to twenty faults with their lines: a missing, unknown or repeated column, an emotion
-    not in `emotions`, an AU that is no FACS code, a percent outside [0, 100], a repeated emotion and AU.
+    not in `emotions`, an AU that is no FACS code, a percent outside [0, 100], a repeated emotion and AU, and a table
+    of fractions, in which no percent is above 1.
     """
     return parse_cells(decoded_lines(path, read), str(path), emotions)
 
@@ -97,10 +100,43 @@ def parse_cells(lines: Sequence[str], where: str, emotions: Sequence[str]) -> tu
     _check_columns(header, f"{where}:{header_line}")
     if not rows:
         raise LabelError(f"{where}:{header_line}: expected a row for each cell below the header, found none")
-    faults = [(number, fault) for number, fields in rows for fault in _row_faults(fields, header, emotions)]
-    faults += _repeats([(number, fields) for number, fields in rows if len(fields) == len(header)], header)
+    faults = [
+        (number, f"expected {len(header)} fields, found {len(fields)}")
+        for number, fields in rows
+        if len(fields) != len(header)
+    ]
+    whole = [(n, dict(zip(header, fields, strict=True))) for n, fields in rows if len(fields) == len(header)]
+    cells = tuple(_cell(values) for _, values in whole)
+    shown = [tuple(repr(values[name]) for name in REQUIRED) for _, values in whole]
+    found = lab_faults(cells, emotions, lambda i: f"line {whole[i][0]}", shown)
+    faults += [(whole[i][0], fault) for i, fault in found]
     raise_all([f"{where}:{number}: {fault}" for number, fault in sorted(faults)])
-    return tuple(_cell(dict(zip(header, fields, strict=True))) for _, fields in rows)
+    return cells
+
+
+def lab_faults(
+    cells: Sequence[LabCell],
+    emotions: Sequence[str],
+    place: Callable[[int], str] = lambda i: f"row {i + 1}",
+    shown: Sequence[Sequence[str]] | None = None,
+) -> list[tuple[int, str]]:
+    """What is wrong with the cells of a laboratory table: each fault with the position of its cell, from 0.
+
+    Expected are emotions among `emotions`, FACS numbers, percents from 0 to 100 of which one is above 1 (else all are
+    fractions), and each emotion and AU once. `place` names a cell in words; `shown` is how its emotion, AU and percent
+    stand in the file.
+    """
+    faults = [] if any(not 0 <= cell.percent <= 1 for cell in cells) or not cells else [(0, FRACTIONS)]
+    first_seen: dict[tuple[str, int], int] = {}
+    for i, cell in enumerate(cells):
+        faults += [
+            (i, fault) for fault in _cell_faults(cell, emotions, _shown(cell) if shown is None else shown[i])
+        ]
+        earlier = first_seen.setdefault((cell.emotion, cell.au), i)
+        if earlier != i and cell.au != NO_AU:
+            again = f"{cell.emotion}, AU {cell.au} again ({place(earlier)})"
+            faults.append((i, f"expected each emotion and AU once, found {again}"))
+    return faults
 
 
 def lab_table() -> "pd.DataFrame":
@@ -151,40 +187,25 @@ def _check_columns(header: Sequence[str], where: str) -> None:
     raise_all(missing + unknown + repeated)
 
 
-def _row_faults(fields: Sequence[str], header: Sequence[str], emotions: Sequence[str]) -> list[str]:
-    if len(fields) != len(header):
-        return [f"expected {len(header)} fields, found {len(fields)}"]
-    values = dict(zip(header, fields, strict=True))
-    emotion, au, percent = (values[name] for name in REQUIRED)
+def _cell_faults(cell: LabCell, emotions: Sequence[str], shown: Sequence[str]) -> list[str]:
+    emotion, au, percent = shown
     checks = {
-        f"expected an emotion such as {emotions[0]!r}, found {emotion!r}": emotion in emotions,
-        f"expected a FACS code, found {au!r}": FACS_CODE.fullmatch(au) is not None and int(au) in FACS_NAMES,
-        f"expected a percent from 0 to 100, found {percent!r}": (
-            PERCENT.fullmatch(percent) is not None and float(percent) <= 100
-        ),
+        f"expected an emotion such as {emotions[0]!r}, found {emotion}": cell.emotion in emotions,
+        f"expected a FACS code, found {au}": cell.au in FACS_NAMES,
+        f"expected a percent from 0 to 100, found {percent}": 0 <= cell.percent <= 100,
     }
     return [fault for fault, holds in checks.items() if not holds]
 
 
-def _repeats(rows: Sequence[tuple[int, list[str]]], header: Sequence[str]) -> list[tuple[int, str]]:
-    first_seen: dict[tuple[str, str], int] = {}
-    faults = []
-    for number, fields in rows:
-        values = dict(zip(header, fields, strict=True))
-        emotion, au = values["emotion"], values["au"].lstrip("0")
-        earlier = first_seen.setdefault((emotion, au), number)
-        if earlier != number:
-            faults.append(
-                (
-                    number,
-                    f"expected each emotion and AU once, found {emotion}, AU {au} again (line {earlier})",
-                )
-            )
-    return faults
+def _shown(cell: LabCell) -> tuple[str, str, str]:
+    return repr(cell.emotion), str(cell.au), repr(cell.percent)
 
 
 def _cell(values: dict[str, str]) -> LabCell:
-    return LabCell(values["emotion"], int(values["au"]), float(values["percent"]), values.get("note", ""))
+    """A cell as it stands; an AU or a percent that is no number gets one that `lab_faults` refuses."""
+    au = int(values["au"]) if FACS_CODE.fullmatch(values["au"]) else NO_AU
+    percent = float(values["percent"]) if PERCENT.fullmatch(values["percent"]) else float("nan")
+    return LabCell(values["emotion"], au, percent, values.get("note", ""))
 
 
 def _source_cell(values: dict[str, str]) -> SourceCell:

@@ -45,7 +45,9 @@ def class_sizes(n: int, shares: Sequence[float]) -> list[int]:
     return sizes
 
 
-def stratified_split(emotion_N: IntArray, shares: Sequence[float], seed: int) -> npt.NDArray[np.object_]:
+def stratified_split(
+    emotion_N: IntArray, shares: Sequence[float], seed: int, partitions: Sequence[str] = PARTITIONS
+) -> npt.NDArray[np.object_]:
     """The partition of each image, shape (N,): each emotion divided by the shares at random.
 
     Emotions are drawn independently of each other; rows must come in a fixed order (sorted by name).
@@ -55,13 +57,17 @@ def stratified_split(emotion_N: IntArray, shares: Sequence[float], seed: int) ->
         members = np.flatnonzero(emotion_N == emotion)
         shuffled = np.random.default_rng([seed, int(emotion)]).permutation(members)
         bounds = np.cumsum(class_sizes(len(members), shares))[:-1]
-        for name, rows in zip(PARTITIONS, np.split(shuffled, bounds), strict=True):
+        for name, rows in zip(partitions, np.split(shuffled, bounds), strict=True):
             partition_N[rows] = name
     return partition_N
 
 
 def grouped_split(
-    emotion_N: IntArray, group_N: npt.NDArray[np.object_] | IntArray, shares: Sequence[float], seed: int
+    emotion_N: IntArray,
+    group_N: npt.NDArray[np.object_] | IntArray,
+    shares: Sequence[float],
+    seed: int,
+    partitions: Sequence[str] = PARTITIONS,
 ) -> npt.NDArray[np.object_]:
     """The partition of each image, shape (N,): whole groups dealt out, so that none is cut.
 
@@ -74,15 +80,15 @@ def grouped_split(
     import pandas as pd  # hashes names, where NumPy would sort one for each image
 
     of_group_N, names = pd.factorize(group_N, sort=True)
-    if len(names) < len(PARTITIONS):
+    if len(names) < len(partitions):
         raise ConfigError(
-            f"expected at least {len(PARTITIONS)} groups, one for each partition, found {len(names)}: "
+            f"expected at least {len(partitions)} groups, one for each partition, found {len(names)}: "
             f"{', '.join(map(str, names))}"
         )
     n_emotions = int(emotion_N.max()) + 1
     images_GE = np.bincount(of_group_N * n_emotions + emotion_N, minlength=len(names) * n_emotions)
     partition_G = _deal(images_GE.reshape(-1, n_emotions), np.asarray(shares), np.random.default_rng(seed))
-    return np.array(PARTITIONS, dtype=object)[partition_G][of_group_N]
+    return np.array(partitions, dtype=object)[partition_G][of_group_N]
 
 
 def _deal(images_GE: IntArray, shares_P: FloatArray, random: np.random.Generator) -> IntArray:

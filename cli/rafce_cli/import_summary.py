@@ -33,10 +33,18 @@ def rows_table(inputs: dict[str, Any], counts: dict[str, Any]) -> Table:
     table.add_column("rows", justify="right")
     for role, n in counts["input_lines"].items():
         table.add_row(f"lines in {escape(inputs[role]['file'])}", f"{n:,}")
+    left_out = {
+        "without an emotion: left out": counts["left_out"]["unlabelled"],
+        "--drop-emotions: left out": counts["left_out"]["dropped_emotions"],
+    }
+    for reason, n in left_out.items():
+        if n:
+            table.add_row(f"– {reason}", f"{n:,}")
     table.add_section()
     table.add_row("images", f"{counts['kept']:,}", style="bold")
     reasons = {
         "without a face (success 0): AUs unknown": counts["failed_frames"],
+        "of these, tables without a row": counts["faceless_tables"],
         "below --min-confidence: AUs unknown": counts["low_confidence"],
         "no AU known, these and others": counts["without_aus"],
         "rows of the emotions file that no image uses": counts["emotions_unused"],
@@ -58,9 +66,13 @@ def unknown_table(unknown: dict[str, int], n_images: int) -> Table:
 
 
 def closing_lines(manifest: dict[str, Any], out: Path) -> list[str]:
-    """Groups, images, and what to do next."""
+    """What was decided, groups, images, and what to do next."""
     counts = manifest["counts"]
-    lines = [groups_text(counts["groups"]), images_text(manifest["images"], counts["kept"])]
+    lines = [
+        *manifest["notes"],
+        groups_text(counts["groups"]),
+        images_text(manifest["images"], counts["kept"]),
+    ]
     n_groups = "" if counts["groups"] is None else f" of {sum(counts['groups'].values()):,} groups"
     lines.append(f"{out}: {counts['kept']:,} images{n_groups}")
     training = "" if manifest["images"]["root"] is None else f"; rafce-train run {out}"

@@ -8,15 +8,22 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from rafce.errors import LabelError
+from rafce.imports.emotion_rules import MISSES, WRONG, EmotionRules, Judged
 from rafce.imports.faults import BlockFaults, Faults
-from rafce.imports.files import Places, Ragged, TableFile, read_blocks
-from rafce.imports.values import emotion_names, image_names, texts, whole_numbers
+from rafce.imports.files import Block, Places, Ragged, TableFile, read_blocks
+from rafce.imports.naming import Naming
+from rafce.imports.spellings import whole_numbers_alike
+from rafce.imports.values import names, texts, whole_numbers
 
 # N rows of a block, M rows of the emotions file
 IntArray = npt.NDArray[np.int64]
 
+EMOTION = "emotion"
 KEYS = ("image", "input", "frame", "video", "subject")
+FRAME = "frame"
 SEPARATOR = "\x1f"  # stands in no name
+UNLABELLED = "(--unlabelled drop leaves out rows without an emotion)"
 
 
 class Emotions:
@@ -28,9 +35,9 @@ class Emotions:
         keys: Sequence[str],
         columns: Mapping[str, Any],
         told: Mapping[str, Any],
-        keep_folders: bool,
     ):
-        self.path, self.keys, self.told, self.keep_folders = table.path, tuple(keys), told, keep_folders
+        self.path, self.keys, self.told = table.path, tuple(keys), told
+        self.has_decimal_comma = False
         text, frame_M = _joined(self.keys, columns)
         self.is_used_M = np.zeros(len(frame_M), bool)
         self._texts = text.unique()
@@ -64,45 +71,98 @@ class Emotions:
 
 
 def read_emotions(
-    table: TableFile, keys: Sequence[str], told: Mapping[str, str], keep_folders: bool = False
+    table: TableFile,
+    keys: Sequence[str],
+    told: Mapping[str, str],
+    naming: Naming,
+    rules: EmotionRules,
+    may_miss: bool = False,
 ) -> Emotions:
     """Read an emotions file; `told` says under which name each of its columns goes on.
 
-    With `keep_folders` images are told apart by their folders too.
+    `naming` says what images and videos are called, here as in the tables, `rules` what is an emotion, and `may_miss`
+    whether a row may have none.
 
     LabelError: empty cells, a frame that is no number, lines that do not fit the header, a key twice.
     """
     faults, places, ragged = Faults(), Places(), list[Ragged]()
     pieces: list[dict[str, Any]] = []
-    names = list(dict.fromkeys([*keys, *told.values()]))
-    for block in read_blocks(table, names, ragged):
+    told_pieces: list[dict[str, Any]] = []
+    has_decimal_comma = False
+    columns, frames = list(dict.fromkeys([*keys, *told.values()])), [key for key in keys if key == FRAME]
+    for block in read_blocks(table, columns, ragged, numbers=frames, whole=frames):
         found = BlockFaults(block)
-        columns = {name: key_column(name, block.columns[name], found, keep_folders) for name in names}
-        pieces.append(columns)
+        pieces.append({name: key_column(name, block.columns[name], found, naming) for name in keys})
+        has_decimal_comma |= bool(block.as_written)
+        told_pieces.append(_told(block, told, found, naming))
+        cells, judged = block.columns[told[EMOTION]], rules.judge(told_pieces[-1][EMOTION])
+        check_emotions(cells, judged, f"a value in column {told[EMOTION]}", found, rules, may_miss)
         places.add(block)
         faults.add_block(found)
     for line in ragged:
-        faults.add(line.fault)
+        faults.add(line.fault, line.hint)
     faults.raise_all()
-    whole = {name: _concatenated([piece.pop(name) for piece in pieces]) for name in names}
-    encoded = {role: whole[name].dictionary_encode() for role, name in told.items()}
-    emotions = Emotions(table, keys, whole, encoded, keep_folders)
+    if not pieces:
+        raise LabelError(f"{table.path}: expected rows below the names of the columns, found none")
+    whole = {name: _concatenated([piece.pop(name) for piece in pieces]) for name in keys}
+    encoded = {
+        role: _concatenated([piece.pop(role) for piece in told_pieces]).dictionary_encode() for role in told
+    }
+    emotions = Emotions(table, keys, whole, encoded)
+    emotions.has_decimal_comma = has_decimal_comma
     for row, earlier in emotions.repeats():
-        shown = described({name: whole[name] for name in keys}, row)
+        shown = described(whole, row)
         faults.add(f"{places(row)}: expected each key once, found {shown} again ({places(earlier)})")
     faults.raise_all()
     return emotions
 
 
-def key_column(name: str, column: pa.Array, found: BlockFaults, keep_folders: bool) -> Any:
-    """A key as it is compared: frames as numbers, the rest as text, images as `image_names` says."""
-    if name == "frame":
+def key_column(name: str, column: pa.Array, found: BlockFaults, naming: Naming) -> Any:
+    """A key as it is compared: frames as numbers, the rest as text, images and videos as `naming` says.
+
+    Elsewhere a number is the same as 1, 01 and 1.0, which is how pandas writes a column of numbers with a gap.
+    """
+    if name == FRAME:
         frame_N, wrong_N = whole_numbers(column)
         found.check(wrong_N, "the number of a frame", column)
         return frame_N
-    text = emotion_names(column) if name == "emotion" else texts(column)
+    text = names(column)
     found.check(text.is_null(), f"a value in column {name}", column)
-    return image_names(text, keep_folders) if name == "image" else text
+    if name == "image":
+        return naming.stems(text) if naming.by_stem else naming.images(text)
+    return whole_numbers_alike(naming.videos(text) if name == "video" else text)
+
+
+def check_emotions(
+    cells: pa.Array,
+    judged: Judged,
+    expected: str,
+    found: BlockFaults,
+    rules: EmotionRules,
+    may_miss: bool = False,
+) -> None:
+    """Note the rows whose emotion cannot be used, and those that have none unless they may."""
+    if not may_miss:
+        found.check(judged.are(MISSES), expected, cells, UNLABELLED)
+    text = texts(cells)
+    found.note(
+        judged.are(WRONG),
+        lambda row: f"expected {rules.expected(text[row].as_py())}, found {text[row].as_py()!r}",
+    )
+
+
+def _told(block: Block, told: Mapping[str, str], found: BlockFaults, naming: Naming) -> dict[str, Any]:
+    """What a block tells of rows in each role, as text; images as `naming` calls them, emotions unchecked."""
+    columns = {}
+    for role, name in told.items():
+        column = block.columns[name]
+        text = texts(column) if role == EMOTION else names(column)
+        if role != EMOTION:
+            found.check(text.is_null(), f"a value in column {name}", column)
+        columns[role] = naming.images(text) if role == "image" else text
+        if role == "image":
+            found.check(pc.invert(naming.fits(columns[role])), naming.expected, column)
+    return columns
 
 
 def described(keys: Mapping[str, Any], row: int) -> str:

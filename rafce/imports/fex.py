@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from rafce.imports.options import ImportOptions
 from rafce.imports.source import AuColumn, Source
 
-AU_COLUMN = re.compile(r"AU([0-9]+)")
+AU_COLUMN = re.compile(r"AU([0-9]+)", re.IGNORECASE)
 DEFAULT_PROBABILITY = 0.5
 
 

@@ -6,22 +6,24 @@ from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from rafce.build import WHAT, is_dataset_folder
 from rafce.dataset import MANIFEST, manifest_with_digest
-from rafce.errors import raise_all
+from rafce.errors import LabelError, raise_all
 from rafce.folder import check_replaceable, replacing_folder
 from rafce.foreign_text import unsafe
 from rafce.grouped import GroupTally, count_groups
 from rafce.images import ImageFolder, check_inside, find_in, missing_images, require_images
-from rafce.imports.files import Ragged, fingerprint, read_blocks
+from rafce.imports.files import Block, Ragged, examined, read_blocks
 from rafce.imports.manifest import Imported, manifest_of, together
-from rafce.imports.options import ImportOptions
-from rafce.imports.plan import Plan, make_plan
+from rafce.imports.options import DEFAULT_SPLIT, ImportOptions
+from rafce.imports.plan import Layout, Plan, make_plan
 from rafce.imports.repeats import check_repeats
-from rafce.imports.rows import Reader
+from rafce.imports.rows import ANY_SUFFIX, Reader
 from rafce.imports.samples import ONE_FILE_ROWS, emotion_order, make_labels, write_samples
 from rafce.imports.spool import Spool
+from rafce.imports.suffixes import with_suffixes_on_disk
 from rafce.parquet import write_parquet
 from rafce.parts import find_samples
 from rafce.reference import read_lab_table
@@ -36,9 +38,16 @@ from rafce.split import parse_split
 from rafce.streaming import Tally, count_aus, count_here, counts_by_scope
 from rafce.tables import au_statistics_table, discarded_table, lab_statistics_table
 
-SPOOL, SORTED = "rows.arrow", "sorted.arrow"
+SPOOL, NAMED, SORTED = "rows.arrow", "named.arrow", "sorted.arrow"
 
+SEVERAL_FACES = (
+    "(several faces of a frame or an image are not told apart: keep one row of each in the table, such as the one with "
+    "the highest confidence; several videos in one table need a column `video` or `input`)"
+)
+IN_ANY_SUFFIX = "(images that no table names were looked for with every suffix)"
 CUT_OFF = "(an image is called by the last part of its path; --keep-folders tells s1/1.jpg from s2/1.jpg)"
+
+ANY_TABLE = "table"  # of which nobody knows what it means to have no rows
 
 Progress = Callable[[int, int], None]
 Json = dict[str, Any]
@@ -51,7 +60,7 @@ def import_dataset(options: ImportOptions, progress: Progress = lambda _done, _t
     file (`ONE_FILE_ROWS`); beyond that they stay in the order of the files.
     """
     check_replaceable(options.out, is_dataset_folder, WHAT)
-    parse_split(options.split)
+    parse_split(options.split or DEFAULT_SPLIT)
     before = _states(options.emotions, options.lab)
     plan = make_plan(options)
     with replacing_folder(options.out, is_dataset_folder, WHAT) as folder:
@@ -71,11 +80,12 @@ def _import(options: ImportOptions, plan: Plan, folder: Path, progress: Progress
         [f"expected an emotion that can be printed, found {name!r}" for name in emotions if unsafe(name)]
     )
     words = Vocabulary(emotion_order(emotions), plan.aus)
-    labels = make_labels(spool, emotions, groups, words, parse_split(options.split), options.seed)
+    shares = parse_split(options.split or DEFAULT_SPLIT)
+    labels = make_labels(spool, emotions, groups, words, shares, options.seed)
     write_samples(spool, labels, words, folder)
     spool.remove()
     tally, group_tally = _write_statistics(options, words, folder)
-    imported = Imported(plan, reader, inputs, words, tally, group_tally, images, missing)
+    imported = Imported(plan, reader, inputs, words, tally, group_tally, images, missing, labels.n_carved)
     return manifest_of(imported, options)
 
 
@@ -85,7 +95,14 @@ def _read(options: ImportOptions, plan: Plan, folder: Path, progress: Progress) 
     spool = Spool(folder / SPOOL, reader.schema())
     spool.write(_batches(plan, reader, prints, progress))
     reader.faults.raise_all()
-    check_repeats(spool, reader.places, CUT_OFF if reader.cut_folders else "")
+    reader.check_left_out()
+    if not spool.n_rows:
+        tables = f"{plan.layouts[0].table.path}" + (" and the others" if len(plan.layouts) > 1 else "")
+        raise LabelError(f"{tables}: expected rows below the names of the columns, found none")
+    if options.images is not None:
+        spool = with_suffixes_on_disk(spool, options.images, folder / NAMED)
+    hints = [CUT_OFF] * reader.cut_folders + [SEVERAL_FACES] * (options.source != ANY_TABLE)
+    check_repeats(spool, reader.places, "\n".join(hints))
     return reader, _in_order(spool, folder), {options.source: together(prints), **plan.prints}
 
 
@@ -94,14 +111,20 @@ def _batches(plan: Plan, reader: Reader, prints: list[Json], progress: Progress)
     sizes = [layout.table.path.stat().st_size for layout in plan.layouts]
     done, total = 0, sum(sizes)
     for layout, size in zip(plan.layouts, sizes, strict=True):
-        ragged = list[Ragged]()
+        ragged, n_rows = list[Ragged](), 0
         before = _states(layout.table.path)
-        prints.append(fingerprint(layout.table.path))
-        for block in read_blocks(layout.table, layout.columns, ragged):
+        table, found = examined(layout.table)
+        prints.append(found)
+        for block in read_blocks(table, layout.columns, ragged, layout.numbers, layout.whole):
             yield reader.rows(block, layout)
+            n_rows += block.n_rows
+            if block.as_written:
+                found["dialect"] = table.dialect.in_words(has_decimal_comma=True)
             progress(done + block.n_bytes, total)
         for line in ragged:
-            reader.faults.add(line.fault)
+            reader.faults.add(line.fault, line.hint)
+        if not n_rows and not ragged:
+            yield from _without_rows(reader, layout)
         _check_unchanged(before)
         done += size
 
@@ -120,6 +143,19 @@ def _check_unchanged(before: Mapping[Path, tuple[int, int, int]]) -> None:
     )
 
 
+def _without_rows(reader: Reader, layout: Layout) -> Iterator[pa.RecordBatch]:
+    """What a table without rows stands for: an image in which its program found no face, or a video without any."""
+    path = layout.table.path
+    if reader.options.source == ANY_TABLE:
+        raise LabelError(f"{path}: expected rows below the names of the columns, found none")
+    if layout.is_one_image:
+        nothing = pa.nulls(1, pa.string())
+        columns = dict.fromkeys(layout.columns, nothing)
+        yield reader.rows(Block(columns, 1, lambda _row: str(path), 0, without_face=True), layout)
+    else:
+        reader.n_empty += 1
+
+
 def _in_order(spool: Spool, folder: Path) -> Spool:
     if spool.n_rows > ONE_FILE_ROWS:
         return spool
@@ -136,7 +172,8 @@ def _find_images(options: ImportOptions, spool: Spool) -> tuple[ImageFolder | No
     check_inside(found.root, map(found.file_name, _image_names(spool)))
     missing = missing_images(found, _image_names(spool))
     if not options.allow_missing_images:
-        require_images(found, missing, spool.n_rows)
+        made_up = any(pc.any(batch.column(0)).as_py() for batch in spool.read([ANY_SUFFIX]))
+        require_images(found, missing, spool.n_rows, IN_ANY_SUFFIX if made_up else "")
     return found, missing
 
 

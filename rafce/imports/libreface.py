@@ -11,14 +11,15 @@ from collections.abc import Sequence
 from rafce.imports.options import ImportOptions
 from rafce.imports.source import AuColumn, Source, presence_else_intensity
 
-AU_COLUMN = re.compile(r"au_([0-9]+)(_intensity)?")
+AU_COLUMN = re.compile(r"au_([0-9]+)(_intensity)?", re.IGNORECASE)
 
 
 def find_au_columns(columns: Sequence[str], options: ImportOptions) -> list[AuColumn]:
     """Presence where LibreFace detects the AU; from its intensity elsewhere, or where a threshold is asked for."""
     matches = [match for name in columns if (match := AU_COLUMN.fullmatch(name))]
     presence, intensity = (
-        [(int(m[1]), m[0]) for m in matches if m[2] == kind] for kind in (None, "_intensity")
+        [(int(m[1]), m[0]) for m in matches if (m[2] and m[2].lower()) == kind]
+        for kind in (None, "_intensity")
     )
     return presence_else_intensity(presence, intensity, options.au_threshold)
 

@@ -9,7 +9,9 @@ import rafce
 from rafce.dataset import MANIFEST_SCHEMA
 from rafce.grouped import GroupTally
 from rafce.images import ImageFolder
-from rafce.imports.options import ImportOptions
+from rafce.imports.files import count_texts
+from rafce.imports.notes import import_notes, reading_notes
+from rafce.imports.options import DEFAULT_SPLIT, ImportOptions
 from rafce.imports.plan import Plan
 from rafce.imports.rows import Reader
 from rafce.schema import PARTITIONS, Vocabulary, au_column
@@ -29,19 +31,33 @@ class Imported(NamedTuple):
     groups: GroupTally | None
     images: ImageFolder | None
     missing: Sequence[str]
+    n_carved: int
 
 
 def manifest_of(imported: Imported, options: ImportOptions) -> Json:
     """Inputs, options and the counts at every step: no clock time, no output path."""
     is_split = "partition" not in imported.plan.roles
-    names = ("emotion_column", "image_column", "au_columns", "au_threshold", "min_confidence", "group_column")
+    names = (
+        *(
+            "emotion_column",
+            "emotion_names",
+            "unknown_emotion",
+            "drop_emotions",
+            "unlabelled",
+            "image_column",
+        ),
+        *("au_columns", "au_threshold", "au_range", "unknown", "min_confidence", "group_column"),
+        *("partition_column", "partition_values"),
+    )
+    counts = _counts(imported, options)
+    split = (options.split or DEFAULT_SPLIT) if is_split else None
     return {
         "schema": MANIFEST_SCHEMA,
         "inputs": imported.inputs,
         "options": {
             **{name: getattr(options, name) for name in names},
-            "split": options.split if is_split else None,
-            "seed": options.seed if is_split else None,
+            "split": split,
+            "seed": options.seed if is_split or imported.n_carved else None,
             "keep_folders": options.keep_folders,
             "allow_missing_images": options.allow_missing_images,
         },
@@ -50,7 +66,9 @@ def manifest_of(imported: Imported, options: ImportOptions) -> Json:
             "suffix": imported.images.suffix if imported.images else "",
             "missing": list(imported.missing),
         },
-        "counts": _counts(imported),
+        "counts": counts,
+        "notes": reading_notes(imported.inputs, counts)
+        + import_notes(imported.plan, imported.reader, imported.tally, imported.n_carved, options),
         "official": None,
         "licence": options.licence,
         "versions": {name: version(name) for name in ("numpy", "pyarrow", "scipy")}
@@ -71,7 +89,7 @@ def together(files: Sequence[Json]) -> Json:
     }
 
 
-def _counts(imported: Imported) -> Json:
+def _counts(imported: Imported, options: ImportOptions) -> Json:
     reader, emotions = imported.reader, imported.plan.emotions
     images_PE, n_rows = imported.tally.images_PE, reader.places.n_rows
     known_A = imported.tally.known_PEA.sum((0, 1)).tolist()
@@ -79,7 +97,15 @@ def _counts(imported: Imported) -> Json:
         "input_lines": {role: entry["lines"] for role, entry in imported.inputs.items() if role != "lab"},
         "kept": n_rows,
         "discarded": {},
+        "left_out": {
+            "unlabelled": reader.left_out.unlabelled.total(),
+            "dropped_emotions": reader.left_out.dropped.total(),
+        },
+        "carved_validation": imported.n_carved,
         "failed_frames": reader.n_failed,
+        "faceless_tables": reader.n_faceless,
+        "empty_tables": reader.n_empty,
+        "texts_not_read": count_texts(options.inputs),
         "low_confidence": reader.n_unsure,
         "without_aus": reader.n_blank,
         "emotions_unused": 0 if emotions is None else int((~emotions.is_used_M).sum()),

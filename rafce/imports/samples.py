@@ -1,6 +1,7 @@
 """The samples of a dataset folder from spooled rows: partitions, ids, masks, one file or a folder of parts."""
 
 from collections.abc import Callable, Iterator, Sequence
+from decimal import Decimal
 from pathlib import Path
 from typing import NamedTuple
 
@@ -9,6 +10,8 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from rafce.errors import ConfigError
+from rafce.imports.partitions import check_whole_groups, with_validation
+from rafce.imports.spellings import as_number
 from rafce.imports.spool import Spool
 from rafce.parquet import write_parquet
 from rafce.schema import (
@@ -34,23 +37,33 @@ SOURCE = "given"
 
 
 class Labels(NamedTuple):
-    """The labels of all rows in their final order: ids of emotions, partitions, and positions in `groups` if any."""
+    """The labels of all rows in their final order: ids of emotions, partitions, and positions in `groups` if any.
+
+    `n_carved` rows were taken from train for validation.
+    """
 
     emotion_N: IntArray
     partition_N: npt.NDArray[np.object_]
     group_N: IntArray | None
     groups: tuple[str, ...]
+    n_carved: int = 0
 
 
 def emotion_order(names: Sequence[str]) -> tuple[str, ...]:
     """The order of the ids: the paper's for its fourteen, RAF-ML's and neutral for basic emotions, else by name.
 
-    Only emotions that occur have an id; names of both kinds, or any other name, mean sorting.
+    Only emotions that occur have an id; names of both kinds, or any other name, mean sorting: numbers by their value,
+    before words.
     """
     for order in KNOWN_ORDERS:
         if set(names) <= set(order):
             return tuple(name for name in order if name in names)
-    return tuple(sorted(names))
+    return tuple(sorted(names, key=_rank))
+
+
+def _rank(name: str) -> tuple[bool, Decimal, str]:
+    number = as_number(name)
+    return number is None, number or Decimal(0), name
 
 
 def make_labels(
@@ -63,15 +76,19 @@ def make_labels(
 ) -> Labels:
     """The labels of all rows, whose numbers stand for `emotions` and `groups`.
 
-    The partitions are their own where the tables have them, else a split that cuts no group. ConfigError: fewer groups
-    than partitions.
+    The partitions are their own where the tables have them, with validation taken from train if there is none, else a
+    split that cuts no group. ConfigError: fewer groups than partitions. DatasetError: a group in two partitions.
     """
     emotion_N = _places(emotions, words.emotions)[spool.column("emotion")]
     names = tuple(sorted(groups))
     group_N = _places(groups, names)[spool.column("group")] if "group" in spool.schema.names else None
     if "partition" in spool.schema.names:
-        partition_N = np.array(PARTITIONS, dtype=object)[spool.column("partition")]
-    elif group_N is None:
+        own_N = np.array(PARTITIONS, dtype=object)[spool.column("partition")]
+        if group_N is not None:
+            check_whole_groups(own_N, group_N, names)
+        carved = with_validation(own_N, emotion_N, group_N, seed)
+        return Labels(emotion_N, carved.partition_N, group_N, names, carved.n_carved)
+    if group_N is None:
         partition_N = stratified_split(emotion_N, shares, seed)
     else:
         _check_groups(names)

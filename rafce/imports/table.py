@@ -1,15 +1,17 @@
-"""Any table with a row an image and a column an AU: presence 0 or 1 (or true and false), or numbers and a threshold."""
+"""Any table with a row an image and a column an AU: presence 0 or 1 (or true and false), or numbers and a threshold.
+
+With a threshold the numbers are FACS intensities from 0 to 5 unless `--au-range` says otherwise.
+"""
 
 import re
 from collections.abc import Sequence
 
 from rafce.errors import ConfigError
 from rafce.imports.options import ImportOptions
-from rafce.imports.source import AuColumn, Source
+from rafce.imports.source import MOST_INTENSE, AuColumn, Source
 
 AU_COLUMN = re.compile(r"AU[ _]?([0-9]+)", re.IGNORECASE)
 NUMBER = re.compile(r"[0-9]+")
-MOST = 100  # whether probabilities, intensities or percentages
 
 
 def find_au_columns(columns: Sequence[str], options: ImportOptions) -> list[AuColumn]:
@@ -18,13 +20,43 @@ def find_au_columns(columns: Sequence[str], options: ImportOptions) -> list[AuCo
         named = {name: int(match[1]) for name in columns if (match := AU_COLUMN.fullmatch(name))}
     else:
         named = dict(_named(text.strip()) for text in options.au_columns.split(","))
-    absent = [name for name in named if name not in columns]
+        folded: dict[str, list[str]] = {}
+        for column in columns:
+            folded.setdefault(column.casefold(), []).append(column)
+        named = {column: au for name, au in named.items() for column in folded.get(name.casefold(), [name])}
+    there = set(columns)
+    absent = [name for name in named if name not in there]
     if absent:
         raise ConfigError(
             f"--au-columns: expected columns of the table, found none called {', '.join(absent)}"
         )
-    most = 1 if options.au_threshold is None else MOST
-    return [AuColumn(au, name, most, options.au_threshold) for name, au in named.items()]
+    if options.au_threshold is None:
+        return [AuColumn(au, name) for name, au in named.items()]
+    least, most = _range(options)
+    return [AuColumn(au, name, most, options.au_threshold, least) for name, au in named.items()]
+
+
+def _range(options: ImportOptions) -> tuple[float, float]:
+    """The least and the most that a column of AUs can have; ConfigError: the threshold tells no values apart."""
+    least, most = (0, MOST_INTENSE) if options.au_range is None else parse_range(options.au_range)
+    threshold = options.au_threshold
+    if threshold is not None and not least < threshold <= most:
+        raise ConfigError(
+            f"--au-threshold: expected a number above {least:g}, up to {most:g}, or another --au-range LOW,HIGH, "
+            f"found {threshold:g}"
+        )
+    return least, most
+
+
+def parse_range(text: str) -> tuple[float, float]:
+    """Two rising numbers such as 0,100; ConfigError: something else."""
+    try:
+        least, most = (float(part) for part in text.split(","))
+    except ValueError:
+        least = most = float("nan")
+    if not float("-inf") < least < most < float("inf"):
+        raise ConfigError(f"--au-range: expected two rising numbers such as 0,100 or -10,10, found {text!r}")
+    return least, most
 
 
 def _named(text: str) -> tuple[str, int]:

@@ -84,6 +84,74 @@ def test_without_groups_the_risk_is_said_aloud(tmp_path):
     assert "Images count as independent" in bring_in(tmp_path, "table").output
 
 
+def test_how_tables_were_read_and_what_was_left_out_is_said(tmp_path):
+    folder = tmp_path / "fli"
+    folder.mkdir()
+    for i in range(7):
+        (folder / f"{i}.csv").write_text("confidence;AU01_r;AU12_c\n0,98;2,5;1\n")
+    (folder / "7.tsv").write_text("confidence\tAU01_r\tAU12_c\n")
+    (folder / "0_of_details.txt").write_text("Input:0.png\n")
+    (tmp_path / "e.csv").write_text("image;emotion\n" + "".join(f"{i}.png;x\n" for i in range(8)))
+    result = run("import", "openface", folder, "--emotions", tmp_path / "e.csv", "--out", tmp_path / "data")
+    assert result.exit_code == 0, result.output
+    words = " ".join(result.output.split())
+    for expected in (
+        "without a face (success 0): AUs unknown │ 1",
+        "of these, tables without a row │ 1",
+        "Read with semicolons between columns, decimal commas: 0.csv; 1.csv; 2.csv; 3.csv; 4.csv; … (7 in all).",
+        "Read with tabs between columns: 7.tsv.",
+        "Read with semicolons between columns: e.csv.",
+        "Not read: 1 .txt files in folders; a .txt table must be named itself.",
+    ):
+        assert expected in words, words
+    assert "Read with" not in bring_in(tmp_path / "plain", "table").output
+
+
+def test_a_video_without_a_row_is_said(tmp_path):
+    folder = tmp_path / "videos"
+    folder.mkdir()
+    (folder / "a.csv").write_text("frame_idx,au_12,emotion\n1,1,x\n")
+    (folder / "b.csv").write_text("frame_idx,au_12,emotion\n")
+    result = run("import", "libreface", folder, "--out", tmp_path / "data")
+    assert "Tables of videos without a row, so without an image: 1." in result.output
+
+
+def test_what_was_decided_and_left_out_is_printed(tmp_path):
+    labels = ("Happy", "happy", "-1", "sad", "neutral", "sad", "None", "[red]")
+    parts = ("Training", "Training", "PrivateTest")
+    rows = [f"{i}.jpg,{labels[i % 8]},1,{parts[i % 3]}" for i in range(48)]
+    (tmp_path / "t.csv").write_text("\n".join(["image,emotion,AU01,Usage", *rows]))
+    command = ["import", "table", tmp_path / "t.csv", "--out", tmp_path / "data", "--unlabelled", "drop"]
+    result = run(*command)
+    assert result.exit_code == 2
+    assert "expected --partition-column Usage to use it, or --split 60/20/20" in result.stderr
+    result = run(*command, "--partition-column", "Usage", "--drop-emotions", "neutral")
+    assert result.exit_code == 0, result.output
+    words = " ".join(result.output.split())
+    for expected in (
+        "lines in t.csv │ 49 │ │ – without an emotion: left out │ 12 │ │ – --drop-emotions: left out │ 6 │",
+        "images │ 30",
+        "Partitions are those of column Usage: Training is train (20 rows); PrivateTest is test (10 rows).",
+        "No row was in validation: 5 of 20 rows of train were taken for it (25% of each emotion, --seed 0).",
+        "Left out: 12 rows without an emotion: -1 (6); None (6).",
+        "Left out: 6 rows of dropped emotions: neutral (6).",
+        "Spellings of one emotion are read as the first: 'happy' as 'Happy'.",
+    ):
+        assert expected in words, words
+    assert json.loads((tmp_path / "data/manifest.json").read_text())["options"] == {
+        **{
+            "emotion_column": None,
+            "emotion_names": None,
+            "unknown_emotion": None,
+            "drop_emotions": "neutral",
+        },
+        **{"unlabelled": "drop", "image_column": None, "au_columns": None, "au_threshold": None},
+        **{"au_range": None, "unknown": None, "min_confidence": None, "group_column": None},
+        **{"partition_column": "Usage", "partition_values": None, "split": None, "seed": 0},
+        **{"keep_folders": False, "allow_missing_images": False},
+    }
+
+
 def test_json_is_the_manifest(tmp_path):
     result = bring_in(tmp_path, "table", "--json")
     assert json.loads(result.output) == json.loads((tmp_path / "data/manifest.json").read_text())
@@ -93,7 +161,10 @@ def test_a_fault_is_one_message_with_exit_code_2_and_nothing_is_written(tmp_path
     (tmp_path / "t.csv").write_text("image,emotion,AU01\na.jpg,glad,2\n")
     result = run("import", "table", tmp_path / "t.csv", "--out", tmp_path / "data")
     assert result.exit_code == 2
-    assert result.stderr == f"error: {tmp_path}/t.csv:2: expected 0 or 1 in column AU01, found '2'\n"
+    assert result.stderr == (
+        f"error: {tmp_path}/t.csv:2: expected 0 or 1 in column AU01, found '2'\n"
+        "(--unknown 9,… names codes that mean unknown; --au-threshold X takes intensities from 0 to 5 or A to E)\n"
+    )
     assert [path.name for path in tmp_path.iterdir()] == ["t.csv"]
 
 

@@ -379,6 +379,7 @@ def tables(draw: st.DrawFn) -> list[tuple[str, str, list[tuple[bool | None, str]
 @settings(max_examples=25, deadline=None)
 @given(tables())
 def test_unknown_states_never_count(drawn):
+    drawn = [*drawn, ("validation", "glad", [(None, "")] * 3)]  # else train would give some of its rows
     lines = [f"{i}.jpg,{p},{e},{','.join(text for _, text in s)}" for i, (p, e, s) in enumerate(drawn)]
     known: Counter[tuple] = Counter()
     active: Counter[tuple] = Counter()

@@ -5,7 +5,7 @@ import tempfile
 from pathlib import Path
 
 import pyarrow.parquet as pq
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from rafce.errors import RafceError
@@ -19,6 +19,7 @@ GOOD = {
 PIECES = st.sampled_from(
     [b"\n", b"\r\n", b",", b" ", b'"', b"\0", b"\xe9", b"\xef\xbb\xbf", b"nan", b"-1", b"1e400", b"/", b"2"]
     + [b"frame", b"\r", b"\x1f", b"\xc2\x85", b"''", b"true", b"AU12_c", b",,", b"\t"]
+    + [b";", b"1e999", b"0,5", b"Frame", b"sep=;\n"]
 )
 
 
@@ -34,8 +35,20 @@ def corrupted(draw: st.DrawFn) -> tuple[str, bytes]:
     return name, content
 
 
+def with_cell(cell: bytes) -> tuple[str, bytes]:
+    """The table with another frame."""
+    return "video.csv", GOOD["video.csv"].replace(b"\n2,", b"\n" + cell + b",")
+
+
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(change=corrupted())
+@example(with_cell(b"1e999"))
+@example(with_cell(b"-1e400"))
+@example(with_cell(b"-nan"))
+@example(with_cell(b"1;2"))
+@example(with_cell(b"\t2"))
+@example(("video.csv", GOOD["video.csv"].replace(b",", b";")))
+@example(("emotions.csv", GOOD["emotions.csv"].replace(b",", b"\t")))
 def test_random_bytes_give_one_clear_error_or_every_row(change):
     with tempfile.TemporaryDirectory() as folder:
         root = Path(folder)

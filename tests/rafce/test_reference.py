@@ -7,8 +7,10 @@ import pytest
 
 from rafce.errors import LabelError
 from rafce.reference import (
+    FRACTIONS,
     LabCell,
     lab_cells,
+    lab_faults,
     lab_table,
     paper_table2,
     paper_table3,
@@ -149,6 +151,39 @@ def test_the_emotions_allowed_are_an_argument(lab_file):
 def test_a_bad_table_is_refused_with_its_line(lab_file, text, message):
     with pytest.raises(LabelError, match=message):
         read_lab_table(lab_file(text))
+
+
+@pytest.mark.parametrize("percents", [("0.97", "1.0", "0.6"), ("1", "0"), ("0.5",)])
+def test_fractions_are_no_percents(lab_file, percents):
+    rows = "".join(f"sadly angry,{au},{percent},\n" for au, percent in zip((1, 2, 4), percents, strict=False))
+    path = lab_file(HEADER + rows)
+    with pytest.raises(LabelError) as caught:
+        read_lab_table(path)
+    assert str(caught.value) == f"{path}:2: {FRACTIONS}"
+    assert "write a fraction such as 0.97 as 97" in FRACTIONS
+
+
+def test_small_percents_beside_a_larger_one_are_percents(lab_file):
+    cells = read_lab_table(lab_file(HEADER + "sadly angry,4,0.5,\nsadly angry,1,1.5,\n"))
+    assert [cell.percent for cell in cells] == [0.5, 1.5]
+
+
+def test_the_cells_of_a_dataset_are_checked_as_those_of_a_file():
+    cells = [
+        LabCell("sad", 4, 97.0, ""),
+        LabCell("sad", -7, -400.0, ""),
+        LabCell("glad", 4, float("nan"), ""),
+        LabCell("sad", 4, 97.0, ""),
+    ]
+    assert lab_faults(cells, ("sad", "angry")) == [
+        (1, "expected a FACS code, found -7"),
+        (1, "expected a percent from 0 to 100, found -400.0"),
+        (2, "expected an emotion such as 'sad', found 'glad'"),
+        (2, "expected a percent from 0 to 100, found nan"),
+        (3, "expected each emotion and AU once, found sad, AU 4 again (row 1)"),
+    ]
+    assert lab_faults([LabCell("sad", 4, 0.97, "")], ("sad",)) == [(0, FRACTIONS)]
+    assert lab_faults([], ("sad",)) == []
 
 
 def test_a_missing_table_is_refused(tmp_path: Path):

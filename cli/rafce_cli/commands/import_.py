@@ -25,13 +25,34 @@ OPTIONS = (
         "--emotions",
         type=PATH,
         metavar="FILE",
-        help="CSV or Parquet with a column `emotion`, joined on the columns that both share: image, input, frame, "
-        "video, subject. The file of an OpenFace or LibreFace table names its video.",
+        help="A table with a column `emotion`, joined on the columns that both share: image, input, frame, "
+        "video, subject. The file of an OpenFace or LibreFace table names its video, or its image where it has one.",
     ),
     click.option(
         "--emotion-column",
         metavar="NAME",
         help="Instead of --emotions: the column that has the emotion.  [default: emotion]",
+    ),
+    click.option(
+        "--emotion-names",
+        metavar="PAIRS",
+        help="Names for labels, with commas between: 0=neutral,1=happy.",
+    ),
+    click.option(
+        "--unknown-emotion",
+        metavar="CODES",
+        help="Labels that are no emotion, such as 8,9,10, beside -1, NaN, None, #N/A and alike.  "
+        "[default: 8,9,10 in AffectNet's own layout]",
+    ),
+    click.option(
+        "--unlabelled",
+        type=click.Choice(["error", "drop"]),
+        default="error",
+        show_default=True,
+        help="Refuse rows that have no emotion, or leave them out and count them.",
+    ),
+    click.option(
+        "--drop-emotions", metavar="NAMES", help="Leave out the rows of these emotions: contempt,neutral."
     ),
     click.option("--image-column", metavar="NAME", help="The column that names the image."),
     click.option(
@@ -46,6 +67,12 @@ OPTIONS = (
         metavar="X",
         help="Below this confidence, from 0 to 1, all AUs of a row are unknown.",
     ),
+    click.option(
+        "--unknown",
+        metavar="CODES",
+        help="Values that mean that an AU is unknown, with commas between, such as 9; -1 and 999 do anyway where "
+        "they are outside the column's range.",
+    ),
     click.option("--images", type=PATH, metavar="DIR", help="The aligned images, to train on."),
     click.option(
         "--keep-folders",
@@ -58,13 +85,28 @@ OPTIONS = (
         help="Import although images are missing; the manifest lists them.",
     ),
     click.option(
-        "--split",
-        default="60/20/20",
-        show_default=True,
-        help="Shares of train/validation/test (3/1/1 is the same), where no column `partition` says them.",
+        "--partition-column",
+        metavar="NAME",
+        help="The column, of the tables or of the --emotions file, that has the partition of each row; validation is "
+        "taken from train where it has none.  [default: partition]",
     ),
     click.option(
-        "--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Seed of the split."
+        "--partition-values",
+        metavar="PAIRS",
+        help="What its values mean where they are no usual words (Training, dev, PublicTest): train=1,train=2,test=3.",
+    ),
+    click.option(
+        "--split",
+        metavar="SHARES",
+        help="Draw the partitions by these shares of train/validation/test (3/1/1 is the same), whatever a column "
+        "says.  [default: 60/20/20 without a column of partitions]",
+    ),
+    click.option(
+        "--seed",
+        type=click.IntRange(min=0),
+        default=0,
+        show_default=True,
+        help="Seed of the split, and of the validation part where it is taken from train.",
     ),
     click.option(
         "--lab", type=PATH, metavar="FILE", help="A laboratory table as CSV (emotion, au, percent[, note])."
@@ -93,16 +135,25 @@ def import_options(command: Command) -> Command:
 
 @click.group(name="import")
 def import_() -> None:
-    """Make the dataset folder from tables of other programs: CSV or Parquet, of any size.
+    """Make the dataset folder from tables of other programs: CSV, TSV, TXT or Parquet, of any size.
 
-    An AU is active, inactive or unknown: unknown where the program does not code it, where its cell is empty, -1 or
-    999, and where no face was seen. Unknown never counts as inactive. A row is an image with one face: an image that
-    stands in two rows is an error.
+    Commas, semicolons or tabs may separate the columns; beside the latter two numbers may have a decimal comma. Names
+    of columns are matched without regard to capitals. Of a folder *.csv, *.tsv and *.parquet are read.
+
+    An AU is active, inactive or unknown: unknown where the program does not code it, where its cell is empty, -1, 999
+    or a code of --unknown, and where no face was seen. Unknown never counts as inactive; a value outside the range of
+    its column is an error. A row is an image with one face: an image that stands in two rows is an error.
+
+    A row without an emotion (-1, NaN, None, #N/A) is an error, or left out by --unlabelled drop. Happy and happy,
+    Happily_Surprised and happily surprised are one emotion, 1 and 1.0 one group. A table with a column such as
+    split, Usage or fold is refused until --partition-column names it or --split says that it is not used. Whatever
+    was decided is printed, and kept in the manifest as `notes`.
 
     \b
     Examples:
       rafce import openface videos/ --emotions emotions.csv --group-column video
-      rafce import fex fex.csv --emotions emotions.csv
+      rafce import fex fex.csv --emotions emotions.csv --unlabelled drop
+      rafce import table fer.csv --partition-column Usage
       rafce import table labels.parquet --au-columns AU01,AU12,smile=12
     """
 
@@ -114,8 +165,9 @@ def openface(**options: Any) -> None:
     """Import what OpenFace 2 wrote: a CSV file a video (FeatureExtraction) or an image (FaceLandmarkImg).
 
     AU01_c is presence; an AU that has only AU01_r is active from an intensity of 1 on. An image is called
-    <name of the file>_<frame, six digits>.jpg unless a column or the emotions file says otherwise. Where `success` is 0
-    all AUs are unknown.
+    <video>_<frame, six digits>.jpg, where a column `video` or `input`, else the file, names the video; it is called
+    after its file where that is of one image. With --images it may have any suffix. Where `success` is 0, or the table
+    of an image has no row, all AUs are unknown.
 
     \b
     Examples:
@@ -132,7 +184,7 @@ def openface(**options: Any) -> None:
 def fex(**options: Any) -> None:
     """Import what py-feat wrote (Fex): AU01 from 0 to 1, `input` the image or video, `frame`.
 
-    An image is called as the file in `input`; where that is a video, <name of the table>_<frame, six digits>.jpg. The
+    An image is called as the file in `input`; where that is a video, <video>_<frame, six digits>.jpg. The
     seven emotions in the table are py-feat's predictions, no labels: say which labels to take.
 
     \b
@@ -171,19 +223,26 @@ def libreface(**options: Any) -> None:
     "[default: all called AU01, au_1 or alike]",
 )
 @threshold_option(
-    "Take an AU as active from this value on; without it only 0 and 1 (or false and true) may stand there."
+    "Take an AU as active from this value on, of intensities from 0 to 5 or A to E; without it only 0 and 1 (or false "
+    "and true) may stand there."
+)
+@click.option(
+    "--au-range",
+    metavar="LOW,HIGH",
+    help="The least and the most that a column of AUs can have, with --au-threshold: 0,100 for percentages, -10,10 for "
+    "evidence.  [default: 0,5]",
 )
 def table(**options: Any) -> None:
     """Import any CSV or Parquet table with a row an image and a column an AU.
 
     It needs a column `image` (or --image-column) or `frame`, and a column `emotion` (or --emotion-column, --emotions).
-    A column `partition` (train, validation, test) is taken as it is.
+    A column `partition` (train, validation, test and other usual words) is taken as it is.
 
     \b
     Examples:
-      rafce import table labels.csv --images faces/ --keep-folders
-      rafce import table labels.parquet --image-column file --emotion-column class --group-column subject
-      rafce import table scores.csv --au-columns smile=12,frown=4 --au-threshold 0.5 --emotions emotions.csv
+      rafce import table labels.csv --images faces/ --keep-folders --emotion-names 0=neutral,1=happy --unlabelled drop
+      rafce import table labels.parquet --emotion-column class --group-column subject --partition-column Usage
+      rafce import table bp4d.csv --au-threshold 2 --unknown 9 --emotions emotions.csv
     """
     _import("table", **options)
 
