@@ -126,7 +126,7 @@ def read_data(folder: Path) -> TrainingData:
         statistics=statistics,
         lab_percent_KA=_read_lab(dataset),
         fingerprint=_fingerprint(folder),
-        licence=licence_note(read_manifest(folder)),
+        licence=licence_note(dataset.manifest),
     )
 
 

@@ -41,7 +41,7 @@ class ReadOnce:
         self.content: dict[Path, bytes] = {}
 
     def __call__(self, path: Path) -> bytes:
-        """The content of a file, the same each time."""
+        """The content of a file, the same each time; OSError as `read_file`."""
         if path not in self.content:
             self.content[path] = read_file(path)
         return self.content[path]

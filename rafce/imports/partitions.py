@@ -161,7 +161,7 @@ def _starts_well(file: TableFile) -> bool:
     with file.path.open("rb") as stream:
         start = stream.read(2 * BLOCK_BYTES)
     try:
-        getincrementaldecoder("utf-8")().decode(start)
+        getincrementaldecoder("utf-8")().decode(start, final=len(start) < 2 * BLOCK_BYTES)
     except UnicodeDecodeError:
         return False
     return b"\0" not in start
