@@ -3,7 +3,7 @@
 N images, B batch, S steps of an epoch.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -22,6 +22,10 @@ from rafce_train.ranks import ALONE, Ranks
 from rafce_train.sampling import SAMPLERS, batches, validation_batch
 
 
+def trust(rows: IntArray) -> None:
+    """Images in memory were checked on their way there."""
+
+
 @dataclass(frozen=True)
 class Feed:
     """Labels and images of a dataset, handed out as functions of the seed, the epoch and the step alone.
@@ -34,6 +38,8 @@ class Feed:
     config: Config
     device: torch.device
     ranks: Ranks = ALONE
+    check_rows: Callable[[IntArray], None] = trust
+    """Called with rows before their images are looked at; ImageError where these were damaged."""
 
     _orders: dict[int, IntArray] = field(default_factory=dict)
     """The order of the current epoch, drawn once."""
@@ -62,6 +68,7 @@ class Feed:
         rows_B = self.ranks.share(self.epoch_rows(epoch)[step])
         config = self.config
         jitter = draw_jitter(config.augment, rows_B, self.images_NHW3.shape[1], config.seed, epoch)
+        self.check_rows(rows_B)
         return self._batch(
             rows_B, batch_images(self.images_NHW3, rows_B, config.normalize, config.channel_order, jitter)
         )
@@ -74,6 +81,7 @@ class Feed:
 
     def plain_batch(self, rows_B: IntArray) -> Batch:
         """Images of these rows as they are."""
+        self.check_rows(rows_B)
         images_B3HW = batch_images(self.images_NHW3, rows_B, self.config.normalize, self.config.channel_order)
         return self._batch(rows_B, images_B3HW)
 

@@ -15,8 +15,7 @@ from rafce_train.data import IntArray, TrainingData
 from rafce_train.inference import Probabilities
 from rafce_train.metrics import au_metrics, emotion_metrics, majority_baseline
 from rafce_train.resampling import resampling_of
-
-METRICS_SCHEMA = "metrics/1"
+from rafce_train.run_folder.schema import METRICS_SCHEMA
 
 
 def predictions_table(

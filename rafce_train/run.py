@@ -13,7 +13,7 @@ from filelock import FileLock, Timeout
 
 from rafce.errors import OutputError, TrainingError
 from rafce_train import checkpoint, loop
-from rafce_train.config import Config, config_from, config_toml, read_config, rho_grid
+from rafce_train.config import Config, config_from, config_toml, rho_grid
 from rafce_train.data import TrainingData, read_data, read_manifest
 from rafce_train.events import EVENTS, Events
 from rafce_train.facts import facts_of
@@ -24,6 +24,19 @@ from rafce_train.loop import Standing
 from rafce_train.model_card import model_card
 from rafce_train.outcome import predictions_table, run_metrics
 from rafce_train.ranks import ALONE, RankLostError, Ranks
+from rafce_train.run_folder.checksums import is_finished, read_sums, write_sums
+from rafce_train.run_folder.schema import (
+    CONFIG,
+    HISTORY,
+    METRICS,
+    MODEL_CARD,
+    PREDICTIONS,
+    STATE,
+    SUMMED,
+    SUMS,
+    WEIGHTS,
+)
+from rafce_train.saved import check_probabilities
 from rafce_train.setup import Material, explained, gather, make_feed, make_learner, make_net, repeatable
 
 TRIALS = "trials"
@@ -77,17 +90,10 @@ def resume(folder: Path, screen: Screen, ranks: Ranks = ALONE, **places: str) ->
     `places` says where `dataset` or `images` lie by now. TrainingError when there is no run, or its dataset has changed
     since.
     """
-    config = config_from({**ranks.from_first(lambda: _read_options(folder)), **places})
-    if ranks.from_first(lambda: checkpoint.is_finished(folder)):
+    config = config_from({**ranks.from_first(lambda: checkpoint.load_options(folder)), **places})
+    if ranks.from_first(lambda: is_finished(folder)):
         screen.note(f"{folder} is finished: nothing is trained, its figures are made again")
     return _carry_on(config, folder, read_data(Path(config.dataset)), screen, ranks)
-
-
-def _read_options(folder: Path) -> dict[str, Any]:
-    path = folder / checkpoint.CONFIG
-    if not path.is_file():
-        raise TrainingError(f"{folder}: expected a run folder with {checkpoint.CONFIG} in it, found none")
-    return read_config(path)
 
 
 def _carry_on(
@@ -189,7 +195,7 @@ class _Hooks(_SilentHooks):
 
     def epoch(self, standing: Standing) -> None:
         row, best = standing.history[-1], standing.best
-        checkpoint.write_table(self.folder / checkpoint.HISTORY, history_table(standing.history))
+        checkpoint.write_table(self.folder / HISTORY, history_table(standing.history))
         if best and best["epoch"] == row["epoch"]:
             _write_weights(self.config, self.folder, self.material.data, best)
         self.events.add(row)
@@ -206,6 +212,7 @@ def _finish(config: Config, folder: Path, material: Material, more: dict[str, An
     net, _ = make_net(replace(config, weights="none"), material.data)
     net.load_state_dict(best["net"])
     found = make_feed(config, material).probabilities(net.to(material.device), "test")
+    check_probabilities(found, [material.data.names[row] for row in material.data.rows("test")], folder)
     more = {"weights": state["weights"], "dropped": state["dropped"], **more}
     figures = run_metrics(config, material.data, found, best, more)
     ranks.from_first(lambda: _write_outcome(config, folder, material, standing, found, figures))
@@ -224,12 +231,13 @@ def _write_outcome(
     assert best is not None
     learns_aus = best["thresholds"] is not None
     predictions = predictions_table(material.data, material.data.rows("test"), found, learns_aus)
-    checkpoint.write_table(folder / checkpoint.HISTORY, history_table(standing.history))
+    checkpoint.write_table(folder / HISTORY, history_table(standing.history))
     _write_weights(config, folder, material.data, best)
-    checkpoint.write_table(folder / checkpoint.PREDICTIONS, predictions)
-    checkpoint.write_json(folder / checkpoint.METRICS, figures)
+    checkpoint.write_table(folder / PREDICTIONS, predictions)
+    checkpoint.write_json(folder / METRICS, figures)
     card = model_card(config, figures, read_manifest(material.data.folder))
-    checkpoint.write_atomic(folder / checkpoint.MODEL_CARD, card.encode())
+    checkpoint.write_atomic(folder / MODEL_CARD, card.encode())
+    write_sums(folder, SUMMED)  # last: without it the run is not finished
 
 
 def _adopt_best(folder: Path, trials: list[Config]) -> dict[str, Any]:
@@ -238,7 +246,7 @@ def _adopt_best(folder: Path, trials: list[Config]) -> dict[str, Any]:
     scores = [best["score"] for best in bests]
     chosen = scores.index(max(scores))
     source = _trial_folder(folder, trials[chosen])
-    checkpoint.write_atomic(folder / checkpoint.STATE, (source / checkpoint.STATE).read_bytes())
+    checkpoint.write_atomic(folder / STATE, (source / STATE).read_bytes())
     shutil.copytree(source / EVENTS, folder / EVENTS, dirs_exist_ok=True)
     table = [
         {
@@ -264,9 +272,10 @@ def _create(folder: Path, config: Config, state: dict[str, Any] | None = None) -
     try:
         shutil.rmtree(partial, ignore_errors=True)
         partial.mkdir(parents=True)
-        checkpoint.write_atomic(partial / checkpoint.CONFIG, config_toml(config).encode())
+        checkpoint.write_atomic(partial / CONFIG, config_toml(config).encode())
+        write_sums(partial, [CONFIG])
         if state is not None:
-            checkpoint.save_state(partial, state)
+            checkpoint.save_state(partial, {"config": _config_digest(partial), **state})
         partial.rename(folder)
     except OSError as error:
         raise OutputError(f"{folder}: the run folder could not be made: {error.strerror}") from None
@@ -276,7 +285,7 @@ def _create(folder: Path, config: Config, state: dict[str, Any] | None = None) -
 
 def _way_on(folder: Path) -> str:
     """How to go on after what interrupted a run, as far as this rank sees its folder."""
-    if not (folder / checkpoint.CONFIG).is_file():
+    if not (folder / CONFIG).is_file():
         return ""
     return (
         f"\nthe run stands as last saved; go on, with any number of ranks: rafce-train run --resume {folder}"
@@ -284,7 +293,7 @@ def _way_on(folder: Path) -> str:
 
 
 def _write_weights(config: Config, folder: Path, data: TrainingData, best: dict[str, Any]) -> None:
-    path = folder / checkpoint.WEIGHTS
+    path = folder / WEIGHTS
     checkpoint.save_weights(path, best["net"], facts_of(config, data, best).described())
 
 
@@ -294,7 +303,17 @@ def _identity(material: Material) -> dict[str, Any]:
     return {"fingerprint": material.data.fingerprint, "dropped": dropped}
 
 
+def _config_digest(folder: Path) -> str:
+    """The SHA-256 of its `config.toml`, which ties a state to its run."""
+    digests = read_sums(folder).digests
+    if digests is None or CONFIG not in digests:
+        raise TrainingError(f"{folder}: cannot go on: expected {SUMS} with a line about {CONFIG}, found none")
+    return digests[CONFIG]
+
+
 def _check_same(folder: Path, state: dict[str, Any], material: Material) -> None:
+    if state["config"] != _config_digest(folder):
+        raise TrainingError(f"{folder / STATE}: cannot go on: it was saved by a run with another {CONFIG}")
     for what, value in _identity(material).items():
         if state[what] != value:
             raise TrainingError(

@@ -14,7 +14,7 @@ from rafce_train.evaluate import differences, evaluate
 from rafce_train.predict import predict
 from rafce_train.saved import open_model
 
-NEEDED = ("config.toml", "weights.safetensors", "metrics.json")
+NEEDED = ("config.toml", "weights.safetensors", "metrics.json", "SHA256SUMS")
 
 
 @pytest.fixture

@@ -28,6 +28,7 @@ PLAIN_FILES = (
     "model_card.md",
     "weights.safetensors",
     "state.pt",
+    "SHA256SUMS",
 )
 EVERYTHING = {
     "method": "mml",

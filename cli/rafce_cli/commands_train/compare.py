@@ -105,6 +105,8 @@ def compare(places: tuple[Path, ...], out: Path, as_json: bool, **given: Any) ->
     else:
         dataset = str(places[0]) if places else None
         comparison = _trained(chosen, dataset, out)
+    for note in comparison.notes:
+        click.echo(f"note: {note}", err=True)
     summary = write_comparison(comparison, out)
     if as_json:
         click.echo(json.dumps({"folder": str(out), **summary}, indent=2, ensure_ascii=False))

@@ -38,9 +38,9 @@ def export(run: Path, kind: str, out: Path) -> None:
       rafce-train export runs/first --format safetensors --out model.safetensors
     """
     from rafce_train.export import export as write
-    from rafce_train.saved import unfinished
+    from rafce_train.run_folder.read import notes
 
     difference = write(run, kind, out)
-    if note := unfinished(run):
+    for note in notes(run):
         click.echo(f"note: {note}", err=True)
     click.echo(f"{out}: {kind}; on random images at most {difference:.1g} from the probabilities of {run}")

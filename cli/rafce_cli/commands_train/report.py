@@ -34,6 +34,9 @@ def report(run: Path, with_images: bool, dataset: Path | None, images: Path | No
             f"{', '.join(places)}: expected --with-images beside: only faces are looked for there"
         )
     from rafce_reports.run_report import find_faces, write_run_report
+    from rafce_train.run_folder.read import notes
 
+    for note in notes(run):
+        click.echo(f"note: {note}", err=True)
     faces = find_faces(run, images, dataset) if with_images else None
     click.echo(write_run_report(run, faces))
