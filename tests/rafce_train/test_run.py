@@ -13,7 +13,7 @@ from sklearn.metrics import accuracy_score, recall_score
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from rafce.errors import ConfigError, OutputError, TrainingError
-from rafce_train.checkpoint import load_state, load_weights
+from rafce_train.checkpoint import load_state, load_weights, save_state
 from rafce_train.config import config_from, config_toml, read_config
 from rafce_train.events import EVENTS
 from rafce_train.methods import find_method
@@ -392,7 +392,7 @@ def test_a_folder_that_is_no_run_cannot_be_resumed(screen, tmp_path):
 def test_a_run_does_not_go_on_with_another_dataset(tiny, screen, tmp_path):
     break_off(tiny(), tmp_path / "a", screen, step=1)
     state = torch.load(tmp_path / "a" / "state.pt", weights_only=True)
-    torch.save({**state, "fingerprint": "of another"}, tmp_path / "a" / "state.pt")
+    save_state(tmp_path / "a", {**state, "fingerprint": "of another"})
     with pytest.raises(TrainingError, match="the dataset's fingerprint was of another at its start"):
         resume(tmp_path / "a", screen)
 
