@@ -75,7 +75,12 @@ def evaluate(
 
 
 def differences(recorded: Any, found: Any, where: str = "") -> list[str]:
-    """Every value on record that was not found again, with its place: test.accuracy.value."""
+    """Every value on record that was not found again, with its place: test.accuracy.value.
+
+    An interval beside a value that was recorded without one is no difference.
+    """
+    if isinstance(found, dict) and "value" in found and not isinstance(recorded, dict):
+        found = found["value"]
     if isinstance(recorded, dict) and isinstance(found, dict):
         keys: list[Any] = list(recorded)
         inner = [(recorded[key], found.get(key), key) for key in keys]

@@ -142,7 +142,7 @@ def _go_on(
 ) -> None:
     """Train to the end from the checkpoint."""
     feed, ranks = make_feed(config, material), material.ranks
-    state = ranks.from_first(lambda: checkpoint.load_state(folder))
+    state = ranks.from_first(lambda: _own_state(folder))
     _check_same(folder, state, material)
     learner.load_state_dict(state.pop("learner"))
     standing = loop.standing_from(state.pop("standing"))
@@ -230,6 +230,7 @@ def _write_outcome(
     best = standing.best
     assert best is not None
     learns_aus = best["thresholds"] is not None
+    write_sums(folder, [CONFIG])  # an end halfway leaves a run that is not finished
     predictions = predictions_table(material.data, material.data.rows("test"), found, learns_aus)
     checkpoint.write_table(folder / HISTORY, history_table(standing.history))
     _write_weights(config, folder, material.data, best)
@@ -237,7 +238,7 @@ def _write_outcome(
     checkpoint.write_json(folder / METRICS, figures)
     card = model_card(config, figures, read_manifest(material.data.folder))
     checkpoint.write_atomic(folder / MODEL_CARD, card.encode())
-    write_sums(folder, SUMMED)  # last: without it the run is not finished
+    write_sums(folder, SUMMED)
 
 
 def _adopt_best(folder: Path, trials: list[Config]) -> dict[str, Any]:
@@ -311,9 +312,15 @@ def _config_digest(folder: Path) -> str:
     return digests[CONFIG]
 
 
-def _check_same(folder: Path, state: dict[str, Any], material: Material) -> None:
+def _own_state(folder: Path) -> dict[str, Any]:
+    """The checkpoint of a run; TrainingError where it is that of a run with other options."""
+    state = checkpoint.load_state(folder)
     if state["config"] != _config_digest(folder):
         raise TrainingError(f"{folder / STATE}: cannot go on: it was saved by a run with another {CONFIG}")
+    return state
+
+
+def _check_same(folder: Path, state: dict[str, Any], material: Material) -> None:
     for what, value in _identity(material).items():
         if state[what] != value:
             raise TrainingError(

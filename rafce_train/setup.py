@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from rafce.errors import ConfigError, TrainingError, raise_all
-from rafce_train.cache import BadImage, ImageCache, IntArray, cache_folder, cached_images
+from rafce_train.cache import BadImage, IntArray, cache_folder, cached_images
 from rafce_train.config import Config, flag, options
 from rafce_train.data import TrainingData, find_images, training_warnings
 from rafce_train.feed import Feed, trust
@@ -65,22 +65,21 @@ def gather(
         note(text)
     for image in cache.bad:
         note(f"left out: {image.path}: {image.reason}")
-    images_NHW3 = where_they_fit(cache, device)
+    images_NHW3 = where_they_fit(cache.images_NHW3, device, cache.check)
     is_mapped = images_NHW3 is cache.images_NHW3
     return Material(data, images_NHW3, cache.bad, device, ranks, cache.check if is_mapped else trust)
 
 
-def where_they_fit(cache: ImageCache, device: torch.device) -> Tensor:
+def where_they_fit(images_NHW3: Tensor, device: torch.device, check: Callable[[IntArray], None]) -> Tensor:
     """The images on the device, or still in their file where a GPU would have to give them half of its free memory.
 
     All that leave their file are checked before.
     """
-    images_NHW3 = cache.images_NHW3
     if device.type == "cpu":
         return images_NHW3
     if device.type == "cuda" and images_NHW3.nbytes > torch.cuda.mem_get_info(device)[0] / 2:
         return images_NHW3
-    cache.check(np.arange(len(images_NHW3)))
+    check(np.arange(len(images_NHW3)))
     return images_NHW3.to(device)
 
 

@@ -23,7 +23,7 @@ NAMES = (
 
 @pytest.fixture(scope="module")
 def kinds(tiny, whole, tiny_dataset, tmp_path_factory):
-    run, _ = whole(tiny(method="mtl", epochs=1))
+    run, _ = whole(tiny(method="mtl", epochs=1, backbone="shufflenet_v2_x0_5"))
     images = find_images(read_data(tiny_dataset))
     return BENCH["kinds"](run, images, tmp_path_factory.mktemp("damaged"))
 

@@ -39,7 +39,7 @@ def look(run, partition="test", **places):
 
 def reseal(run):
     """Put the files of a run on record as they are now."""
-    write_sums(run, [name for name in read_sums(run).digests if (run / name).exists()])
+    write_sums(run, [name for name in read_sums(run).digests or () if (run / name).exists()])
 
 
 def metrics_of(run):
@@ -169,6 +169,13 @@ def test_metrics_that_cannot_be_compared_are_refused(copied, text, message):
     with pytest.raises(TrainingError) as caught:
         look(run)
     assert message in str(caught.value)
+
+
+def test_an_interval_that_was_not_recorded_is_no_difference():
+    found = {"uar": {"value": 0.5, "ci_low": 0.4, "ci_high": 0.6}}
+    assert differences({"uar": 0.5}, found) == []
+    assert differences({"uar": 0.4}, found) == ["uar: recorded 0.4, found 0.5"]
+    assert differences({"dropped": ["a"]}, {"dropped": []}) == ["dropped: recorded ['a'], found []"]
 
 
 leaves = st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(max_size=3)

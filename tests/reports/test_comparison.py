@@ -507,21 +507,25 @@ def with_another_name(folder: Path) -> None:
     write_sums(folder, FILES_OF_A_RUN)
 
 
+def with_predictions_for_a_history(folder: Path) -> None:
+    shutil.copy(folder / "predictions.parquet", folder / "history.parquet")
+    write_sums(folder, FILES_OF_A_RUN)
+
+
+def with_seed_0(folder: Path) -> None:
+    replace_file(folder, "config.toml", "seed = 1\n", "seed = 0\n")
+    replace_file(folder, "metrics.json", '"seed": 1', '"seed": 0')
+
+
 DAMAGES = {
     "expected a finished run, found no metrics.json": lambda run: (run / "metrics.json").unlink(),
     "expected the file that SHA256SUMS lists": lambda run: (run / "history.parquet").write_bytes(b"PAR1"),
     "expected schema metrics/2, found metrics/3": lambda run: replace_file(
         run, "metrics.json", "cs/2", "cs/3"
     ),
-    "expected schema history/1, found ": lambda run: (
-        shutil.copy(run / "predictions.parquet", run / "history.parquet"),
-        write_sums(run, FILES_OF_A_RUN),
-    ),
+    "expected schema history/1, found ": with_predictions_for_a_history,
     "expected the test images, emotions and groups of ": with_another_name,
-    "expected other options or another seed than ": lambda run: (
-        replace_file(run, "config.toml", "seed = 1\n", "seed = 0\n"),
-        replace_file(run, "metrics.json", '"seed": 1', '"seed": 0'),
-    ),
+    "expected other options or another seed than ": with_seed_0,
 }
 
 
