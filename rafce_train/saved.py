@@ -118,7 +118,10 @@ def _open_onnx(path: Path, device: str) -> Model:
     need_export_extra(f"{path}: an ONNX file", "onnxruntime")
     import onnxruntime
 
-    content = path.read_bytes()
+    try:
+        content = path.read_bytes()
+    except OSError as error:
+        raise WeightsError(f"{path}: cannot be read: {error.strerror}") from None
     fault = digest_fault(content)
     if fault == CHANGED:
         raise WeightsError(f"{path}: {fault}")

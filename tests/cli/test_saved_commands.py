@@ -151,6 +151,21 @@ def test_evaluate_says_which_figures_differ_and_exits_with_1(run, tmp_path):
     assert lines[-1] == "… and 12 more"
 
 
+def test_metrics_that_cannot_be_are_not_reported(run, tmp_path):
+    shutil.copytree(run, tmp_path / "run")
+    path = tmp_path / "run" / "metrics.json"
+    metrics = json.loads(path.read_text())
+    metrics["test"]["accuracy"]["value"] = 7.5
+    path.write_text(json.dumps(metrics))
+    result = call("report", tmp_path / "run")
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert f"{path}: expected the file that SHA256SUMS lists" in result.stderr
+    write_sums(path.parent, read_sums(path.parent).digests or ())
+    result = call("report", tmp_path / "run")
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert f"{path}: test.accuracy.value: expected 0 to 1, found 7.5" in result.stderr
+
+
 @pytest.fixture
 def unfinished(run, tmp_path):
     """A run as it lies between two epochs."""

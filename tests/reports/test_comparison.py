@@ -540,6 +540,16 @@ def test_runs_that_cannot_be_compared_are_named(message, runs, tmp_path):
     assert message in str(raised.value)
 
 
+def test_runs_of_releases_without_checksums_are_compared_with_a_note(comparison, runs, tmp_path):
+    older = [shutil.copytree(run, tmp_path / run.name) for run in runs[:2]]
+    for run in older:
+        replace_file(run, "metrics.json", "metrics/2", "metrics/1")
+        (run / "SHA256SUMS").unlink()
+    (note,) = compare_runs(older).notes
+    assert note.startswith(f"2 of 2 runs ({older[0]} is the first): made before runs had checksums")
+    assert comparison.notes == ()
+
+
 def test_one_system_is_not_a_comparison(runs):
     with pytest.raises(ConfigError, match="expected at least two systems to compare, found stl alone"):
         compare_runs([run for run in runs if run.name.startswith("stl-")])

@@ -14,6 +14,7 @@ from rafce_reports.runs import read_run
 from rafce_train.checkpoint import load_state, load_weights, save_state, save_weights
 from rafce_train.compare import carry_out
 from rafce_train.evaluate import evaluate
+from rafce_train.explain import Options, explain
 from rafce_train.export import export
 from rafce_train.plan import Plan, Planned
 from rafce_train.run import resume
@@ -56,6 +57,10 @@ READERS = {
     "report": (write_run_report, ("config.toml", "history.parquet", "metrics.json", "predictions.parquet")),
     "evaluate": (look, ("config.toml", "metrics.json", "weights.safetensors")),
     "predict": (open_model, ("weights.safetensors",)),
+    "explain": (
+        lambda run: explain([run], Options(), lambda text: None, lambda done, total: None),
+        ("config.toml", "metrics.json", "weights.safetensors"),
+    ),
     "export": (
         lambda run: export(run, "safetensors", run.parent / "m.safetensors"),
         ("weights.safetensors",),
