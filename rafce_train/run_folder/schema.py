@@ -423,6 +423,7 @@ def _figure_faults(test: Figures) -> list[str]:
     n = int(support_K.sum())
     if n != test.n or n < 1:
         return [*faults, f"test.n: expected the {n} images of the confusion matrix, found {test.n}"]
+    rate_faults = _rate_faults if test.groups is None else _estimate_faults
     recall_K, f1_K = [], []
     for k, row in enumerate(test.emotions):
         place = f"test.emotions.{k}"
@@ -431,9 +432,9 @@ def _figure_faults(test: Figures) -> list[str]:
         there = support_K[k] > 0
         recall_K.append(right_K[k] / support_K[k] if there else None)
         f1_K.append(2 * right_K[k] / (support_K[k] + predicted_K[k]) if there else None)
-        faults += _rate_faults(f"{place}.recall", row.recall, recall_K[k])
+        faults += rate_faults(f"{place}.recall", row.recall, recall_K[k])
         faults += _estimate_faults(f"{place}.f1", row.f1, f1_K[k])
-    faults += _rate_faults("test.accuracy", test.accuracy, int(right_K.sum()) / n)
+    faults += rate_faults("test.accuracy", test.accuracy, int(right_K.sum()) / n)
     faults += _estimate_faults("test.uar", test.uar, _mean(recall_K))
     faults += _estimate_faults("test.macro_f1", test.macro_f1, _mean(f1_K))
     faults += _calibration_faults(test.calibration, n, int(right_K.sum()))
@@ -444,7 +445,7 @@ def _calibration_faults(calibration: Calibration, n: int, n_right: int) -> list[
     place, faults, gaps, right = "test.calibration", list[str](), 0.0, 0.0
     for position, row in enumerate(calibration.bins):
         where = f"{place}.bins.{position}"
-        faults += _rate_faults(f"{where}.accuracy", row.accuracy, row.accuracy.value)
+        faults += _estimate_faults(f"{where}.accuracy", row.accuracy, row.accuracy.value)
         if row.n < 1 or row.accuracy.value is None or not 0 <= row.from_ < row.to <= 1 + ROUNDING:
             faults.append(f"{where}: expected images of a part of the range from 0 to 1")
             continue
@@ -504,7 +505,7 @@ def _majority_faults(majority: Majority, test: Figures) -> list[str]:
         return [f"majority.emotion: expected one of the emotions, found {majority.emotion[:100]!r}"]
     n = support[majority.emotion]
     uar = (n > 0) / sum(of > 0 for of in support.values())
-    faults = _rate_faults("majority.accuracy", majority.accuracy, n / test.n)
+    faults = _estimate_faults("majority.accuracy", majority.accuracy, n / test.n)
     found = majority.uar if isinstance(majority.uar, Estimate) else Estimate(majority.uar, None, None)
     return faults + _estimate_faults("majority.uar", found, uar)
 
@@ -534,7 +535,7 @@ def _group_faults(metrics: Metrics) -> list[str]:
 
 
 def _rate_faults(place: str, found: Estimate, value: float | None) -> list[str]:
-    """As `_estimate_faults`; the interval of a share of images holds the share."""
+    """As `_estimate_faults`; the interval of a share of images, in closed form, holds the share."""
     faults = _estimate_faults(place, found, value)
     if faults or found.value is None or found.ci_low is None or found.ci_high is None:
         return faults
