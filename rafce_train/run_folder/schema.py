@@ -69,13 +69,14 @@ class Groups:
 
 @dataclass(frozen=True)
 class DatasetRecord:
-    """Which dataset, and how many images of each partition were used."""
+    """Which dataset under which licence, and how many images of each partition were used."""
 
     fingerprint: str
     train: int
     validation: int
     test: int
     groups: Groups | None = field(default=None, metadata=SINCE_CHECKSUMS)
+    licence: str | None = field(default=None, metadata=SINCE_CHECKSUMS)
 
 
 @dataclass(frozen=True)

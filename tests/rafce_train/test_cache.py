@@ -199,7 +199,7 @@ def test_nothing_is_read_of_files_that_are_as_they_were(tmp_path, monkeypatch):
     def refuse(path):
         raise AssertionError(f"{path} was read again")
 
-    monkeypatch.setattr(cache, "_content", refuse)
+    monkeypatch.setattr(cache, "image_bytes", refuse)
     build(paths, tmp_path / "cache")
 
 
