@@ -10,9 +10,8 @@ import pyarrow.compute as pc
 
 from rafce.build import WHAT, is_dataset_folder
 from rafce.dataset import MANIFEST
-from rafce.errors import LabelError, raise_all
+from rafce.errors import LabelError
 from rafce.folder import check_replaceable, replacing_folder
-from rafce.foreign_text import unsafe
 from rafce.grouped import GroupTally, count_groups
 from rafce.images import ImageFolder, check_inside, find_in, missing_images, require_images
 from rafce.imports.files import Block, Ragged, examined, read_blocks
@@ -74,9 +73,6 @@ def _import(options: ImportOptions, plan: Plan, folder: Path, progress: Progress
     reader, spool, inputs = _read(options, plan, folder, progress)
     images, missing = _find_images(options, spool)
     emotions, groups = reader.emotions.names(), reader.groups.names()
-    raise_all(
-        [f"expected an emotion that can be printed, found {name!r}" for name in emotions if unsafe(name)]
-    )
     words = Vocabulary(emotion_order(emotions), plan.aus)
     shares = parse_split(options.split or DEFAULT_SPLIT)
     labels = make_labels(spool, emotions, groups, words, shares, options.seed)
