@@ -136,7 +136,8 @@ def test_an_emotion_that_steers_the_terminal_is_refused(tmp_path):
     table.write_text(f"image,emotion,AU01\na.jpg,{EVIL},1\nb.jpg,calm,0\n", encoding="utf-8")
     result = run("import", "table", table, "--out", tmp_path / "d")
     assert result.exit_code == 2
-    assert result.stderr.startswith("error: expected an emotion that can be printed, found 'x\\x1b]0;owned")
+    expected = r"error: {}:2: expected the name of an emotion in printable letters, found 'x\x1b]0;owned"
+    assert result.stderr.startswith(expected.format(table))
     assert not set("\x1b\x07\u202e\x9b") & set(result.output)
 
 
