@@ -20,7 +20,9 @@ BoolArray = npt.NDArray[np.bool_]
 IntArray = npt.NDArray[np.int64]
 FloatArray = npt.NDArray[np.float64]
 
-METRICS_SCHEMA, HISTORY_SCHEMA = "metrics/1", "history/1"
+METRICS_SCHEMA, HISTORY_SCHEMA = "metrics/2", "history/1"
+OLDER_METRICS = "metrics/1"
+"""Its kinds of interval are others, and the UAR of the majority class has none; `rafce_reports.numbers` reads both."""
 PLACES = ("seed", "dataset", "device", "checkpoint_every")
 """Options in which the runs of one system may differ; the dataset's fingerprint tells datasets apart."""
 OF_STATISTICS = ("statistics", "alignment", "prior_scope")
@@ -112,7 +114,8 @@ def read_run(folder: Path) -> Run:
         words = check_schema(predictions.schema.metadata, "predictions", folder / "predictions.parquet")
     except (OSError, ValueError, pa.ArrowException, DatasetError) as error:
         raise TrainingError(f"{folder}: expected the files of a finished run: {error}") from None
-    _check_version(folder / "metrics.json", metrics.get("schema"), METRICS_SCHEMA)
+    if metrics.get("schema") != OLDER_METRICS:
+        _check_version(folder / "metrics.json", metrics.get("schema"), METRICS_SCHEMA)
     found = (history.schema.metadata or {}).get(b"rafce.schema", b"").decode(errors="replace")
     _check_version(folder / "history.parquet", found, HISTORY_SCHEMA)
     return Run(folder, config, metrics, history.to_pandas(), predictions.to_pandas(), words)

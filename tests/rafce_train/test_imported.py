@@ -8,6 +8,7 @@ import numpy as np
 import pyarrow.parquet as pq
 import pytest
 import torch
+from rafce_train.resampling import OverGroups, resampling_of
 
 from rafce.errors import ConfigError, DatasetError, ImageError
 from rafce_train.compare import possible
@@ -19,7 +20,6 @@ from rafce_train.losses import au_loss
 from rafce_train.metrics import au_metrics, emotion_metrics, tune_thresholds
 from rafce_train.plan import make_plan
 from rafce_train.predict import predict
-from rafce_train.resampling import OverGroups, resampling_of
 from rafce_train.run import start
 from rafce_train.saved import open_model
 from rafce_train.setup import make_priors

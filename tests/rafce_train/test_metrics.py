@@ -6,11 +6,11 @@ import numpy as np
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
+from rafce_train.resampling import image_resamples
 from scipy import stats
 from sklearn import metrics as sk
 
 from rafce_train import metrics
-from rafce_train.resampling import image_resamples
 
 K, A = 4, 3
 EMOTIONS = ("glad", "cross", "calm", "sad")
