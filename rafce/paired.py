@@ -135,8 +135,8 @@ def _dot(count_DM: IntArray, size_M: Reals, total: int) -> Reals:
 class Calls(NamedTuple):
     """What the nets of one system say: of each unit's images, how many calls of a label there are, and right ones."""
 
-    hits_USX: IntArray
-    calls_USX: IntArray
+    hits_USX: Reals
+    calls_USX: Reals
     judged_SX: BoolArray
     """Which labels take part in each net's mean F1."""
 

@@ -150,7 +150,7 @@ def test_a_folder_without_options_is_no_run(tmp_path):
     [
         ("{", "metrics.json: expected the metrics of a run: "),
         ("[]", "metrics.json: expected the metrics of a run: "),
-        ('{"schema": "metrics/0"}', "metrics.json: expected schema metrics/1, found metrics/0"),
+        ('{"schema": "metrics/0"}', "metrics.json: expected schema metrics/2, found metrics/0"),
     ],
 )
 def test_metrics_that_cannot_be_compared_are_refused(copied, text, message):
