@@ -149,31 +149,37 @@ def normal_limits(value: FloatArray, drawn_R: FloatArray) -> tuple[FloatArray, F
 
 
 def mean_of_draws(
-    one_K: Estimate, drawn_RK: FloatArray, is_normal: bool = False, least: float = 0.0
+    one_K: Estimate,
+    drawn_RK: FloatArray,
+    is_normal: bool = False,
+    of_images: bool = False,
+    least: float = 0.0,
 ) -> Estimate:
     """The mean of K figures over the last axis, its limits from draws of them; NaN where there is no figure.
 
-    Percentiles, or `normal_limits`. A figure that a draw misses keeps its value in it. A figure that is the same in
-    every draw (of a class whose images are all right, all wrong, or of one group) would seem to be known exactly: there
-    its own limits take part, their distance and that of the draws added in squares.
+    Percentiles, or `normal_limits`. A figure that a draw misses keeps its value in it. `of_images`: a figure that is
+    the same in every draw (of a class whose images are all right, or all wrong) would seem to be known exactly; there
+    its own limits take part, their distance and that of the draws added in squares. Groups straddle classes, so that
+    this would not hold for them: their draws stand alone, unless the mean itself is the same in all of them.
     """
     there_K = ~np.isnan(one_K.value)
     filled_RK = np.where(there_K, np.where(np.isnan(drawn_RK), one_K.value, drawn_RK), 0)
-    is_still_K = _is_still(filled_RK)
-    n = there_K.sum(-1)
-    value = _ratio(np.where(there_K, one_K.value, 0).sum(-1), n)
-    drawn_R = filled_RK.sum(-1) / np.maximum(n, 1)
-    drawn = normal_limits(value, drawn_R) if is_normal else percentiles(drawn_R)
-    still = (
-        np.sqrt((np.where(there_K & is_still_K, one_K.value - limit_K, 0) ** 2).sum(-1)) / np.maximum(n, 1)
-        for limit_K in one_K[1:]
-    )
+    n = np.maximum(there_K.sum(-1), 1)
+    value, drawn_R = np.where(there_K, one_K.value, 0).sum(-1) / n, filled_RK.sum(-1) / n
+    adds_K = there_K & (_is_still(drawn_R)[..., None] | (_is_still(filled_RK) & of_images))
+    limits = normal_limits(value, drawn_R) if is_normal else percentiles(drawn_R)
     low, high = (
-        np.where(extra == 0, limit, value + sign * np.hypot(np.maximum(sign * (limit - value), 0), extra))
-        for sign, limit, extra in zip((-1, 1), drawn, still, strict=True)
+        _further(side, value, limit, np.sqrt((np.where(adds_K, one_K.value - own_K, 0) ** 2).sum(-1)) / n)
+        for side, limit, own_K in zip((-1, 1), limits, one_K[1:], strict=True)
     )
     low, high = np.maximum(low, least), np.minimum(high, 1)
-    return Estimate(value, np.where(n > 0, low, np.nan), np.where(n > 0, high, np.nan))
+    return Estimate(*(np.where(there_K.any(-1), of, np.nan) for of in (value, low, high)))
+
+
+def _further(side: int, value: FloatArray, limit: FloatArray, extra: FloatArray) -> FloatArray:
+    """The lower (-1) or upper limit moved away from the value: its distance and another one added in squares."""
+    distance = np.hypot(np.maximum(side * (limit - value), 0), extra)
+    return np.where(extra == 0, limit, value + side * distance)
 
 
 def recalls_of_units(ratios_UK: Ratios) -> Estimate:
@@ -240,6 +246,11 @@ class Resampling:
 
     group_N: IntArray | None = None
     """The group of each image, numbered from 0; None where every image stands for itself."""
+
+    @property
+    def of_images(self) -> bool:
+        """Whether every image stands for itself."""
+        return self.group_N is None
 
     @property
     def kinds(self) -> dict[str, str]:

@@ -173,7 +173,7 @@ def macro_f1(cells_3NX: Reals | BoolArray, resampling: Resampling = OVER_IMAGES)
     one_X = resampling.f1_of_units(hits_NX, hits_NX | wrong_NX)
     drawn_3RX = [drawn_sums(resampling.sums(cells_NX), N_RESAMPLES) for cells_NX in cells_3NX]
     there_X = (cells_3NX[0].sum(0) + cells_3NX[2].sum(0)) > 0
-    found = mean_of_draws(_there(one_X, there_X), label_f1(np.stack(drawn_3RX)), is_normal=True)
+    found = mean_of_draws(_there(one_X, there_X), label_f1(np.stack(drawn_3RX)), True, resampling.of_images)
     return found if resampling.can_vary(np.ones(len(hits_NX), np.bool_)) else _without_limits(found)
 
 
@@ -229,7 +229,9 @@ def _average_precisions(
     can_vary_A = np.array([resampling.can_vary(known_N) for known_N in ~np.isnan(au_NA.T)], np.bool_)
     each = figure_of_draws(one_A, drawn_RA)
     limits = (np.where(can_vary_A, limit_A, np.nan) for limit_A in each[1:])
-    mean = mean_of_draws(_there(one_A, trained_A), np.where(trained_A, drawn_RA, np.nan), is_normal=True)
+    mean = mean_of_draws(
+        _there(one_A, trained_A), np.where(trained_A, drawn_RA, np.nan), True, resampling.of_images
+    )
     varies = resampling.can_vary(np.ones(len(au_NA), np.bool_))
     return Estimate(value_A, *limits), mean if varies else _without_limits(mean)
 

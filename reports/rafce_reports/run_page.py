@@ -81,7 +81,7 @@ def context(run: Run) -> dict[str, Any]:
         "figures_grid": tables.figures_grid(run),
         "against_majority": against_majority(run),
         "emotions_grid": tables.emotions_grid(run),
-        "aus_grid": tables.aus_grid(aus, test) if aus else None,
+        "aus_grid": tables.aus_grid(aus) if aus else None,
         "trials_grid": tables.trials_grid(run),
         "learned": [WEIGHT_NAMES.get(term, term) for term in learned_weights(System("", (run,)))],
         "few": [f"{row['emotion']} ({row['support']})" for row in few],

@@ -4,7 +4,6 @@ import numpy as np
 import pytest
 from scipy.stats import binomtest
 
-from rafce import intervals
 from rafce.bootstrap import (
     OVER_IMAGES,
     Ratios,
@@ -188,23 +187,11 @@ def test_the_largest_class_has_a_mean_recall_with_a_width_over_groups_too():
     assert found.low < 0.25 < found.high
 
 
-def test_a_class_of_one_group_is_not_taken_to_be_known_exactly():
-    n_UK = np.zeros((30, 2), np.int64)
-    n_UK[:, 0], n_UK[7, 1] = 5, 1
-    right_UK = np.random.default_rng(7).binomial(n_UK, [0.5, 1.0])
-    both = mean_recall_over_groups(Ratios(right_UK, n_UK))
-    first = mean_recall_over_groups(Ratios(right_UK[:, :1], n_UK[:, :1]))
-    of_one = intervals.recall(1, 1)
-    below = np.hypot(first.value - first.low, of_one.value - of_one.low) / 2
-    assert both.value - both.low == pytest.approx(below)
-    assert both.high - both.value == pytest.approx((first.high - first.value) / 2)
-
-
 def test_one_image_of_a_class_of_one_group_makes_no_difference_sure():
     n_UK = np.zeros((30, 2), np.int64)
     n_UK[:, 0], n_UK[7, 1] = 5, 1
     a_UK = np.random.default_rng(8).binomial(n_UK, [0.5, 1.0])
-    b_UK = a_UK * [1, 0]
+    b_UK = a_UK * [1, 0]  # else alike
     found = mean_recall_difference_over_groups(Ratios(a_UK, n_UK), Ratios(b_UK, n_UK))
     assert found.value == pytest.approx(0.5)
     assert found.low < 0
@@ -242,6 +229,25 @@ def test_a_mean_of_figures_that_vary_has_the_percentiles_of_its_draws():
     assert (found.low, found.high) == pytest.approx(tuple(np.percentile(filled_RK.mean(1), [2.5, 97.5])))
     normal = mean_of_draws(one_K, drawn_RK, is_normal=True)
     assert normal.high - normal.value == pytest.approx(1.96 * filled_RK.mean(1).std())
+
+
+def test_a_class_that_is_the_same_in_every_draw_of_images_adds_its_own_width():
+    drawn_RK = np.random.default_rng(13).random((400, 3))
+    drawn_RK[:, 2] = 0
+    value_K = np.array([0.4, 0.5, 0.0])
+    one_K = Estimate(value_K, np.array([0.3, 0.4, 0.0]), np.array([0.6, 0.7, 0.9]))
+    low, high = np.percentile(drawn_RK.mean(1), [2.5, 97.5])
+    of_groups, of_images = (mean_of_draws(one_K, drawn_RK, of_images=of) for of in (False, True))
+    assert (of_groups.low, of_groups.high) == pytest.approx((low, high))
+    assert of_images.low == pytest.approx(low)
+    assert of_images.high == pytest.approx(0.3 + np.hypot(high - 0.3, 0.9 / 3))
+
+
+def test_a_mean_that_is_the_same_in_every_draw_has_the_limits_of_independent_figures():
+    value_K = np.array([1.0, 0.0])
+    one_K = Estimate(value_K, np.array([0.8, 0.0]), np.array([1.0, 0.5]))
+    found = mean_of_draws(one_K, np.tile(value_K, (50, 1)))
+    assert [float(of) for of in found] == pytest.approx([0.5, 0.4, 0.75])
 
 
 def test_a_figure_that_never_varies_has_its_own_limits():
