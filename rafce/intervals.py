@@ -44,7 +44,7 @@ def wilson(count: npt.ArrayLike, n: npt.ArrayLike, confidence: float = 0.95) -> 
     with np.errstate(invalid="ignore", divide="ignore"):
         p = count / n
         centre = (p + z * z / (2 * n)) / (1 + z * z / n)
-        half = z / (1 + z * z / n) * np.sqrt(np.maximum(p * (1 - p), 0) / n + z * z / (4 * n * n))
+        half = z / (1 + z * z / n) * np.sqrt(np.maximum(p * (1 - p) / n, 0) + z * z / (4 * n * n))
     # at the ends the formula gives 0 and 1 only up to rounding
     low = np.where(count == 0, 0.0, np.clip(centre - half, 0, 1))
     high = np.where(count == n, 1.0, np.clip(centre + half, 0, 1))

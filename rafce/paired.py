@@ -26,6 +26,7 @@ DRAWS = 9_999
 """So many that the smallest p is still below 0.05 after Holm's correction over four hundred pairs."""
 BLOCK = 1 << 22  # drawn signs in memory at a time
 SWAPS_IN_BLOCK = 500
+WORD, ALL_BITS = 64, (1 << 64) - 1
 EXACT = 1 << 62  # whole numbers up to here are summed as int64, larger ones as Python's
 NEAR = 1e-9
 """Differences of mean F1 nearer than this to the observed one are compared as fractions."""
@@ -103,20 +104,17 @@ def smallest_p(n: int) -> float:
 
 
 def _negatives(n_M: IntArray, draws: int, seed: int) -> Iterator[IntArray]:
-    """How many of n are negative with fair signs, in blocks of shape (D, M)."""
+    """How many of n are negative with fair signs, in blocks of shape (D, M): ones among n random bits, a binomial."""
     random = np.random.default_rng(seed)
-    is_one_M = n_M == 1
-    size = max(1, BLOCK // len(n_M))
+    words_M = -(-n_M // WORD)
+    first_M = words_M.cumsum() - words_M
+    mask_W = np.full(int(words_M.sum()), ALL_BITS, np.uint64)
+    mask_W[first_M] >>= (words_M * WORD - n_M).astype(np.uint64)
+    size = max(1, BLOCK // len(mask_W))
     for first in range(0, draws, size):
-        negative_DM = np.empty((min(size, draws - first), len(n_M)), np.int64)
-        # one sign is a bit: much quicker than a binomial of 1
-        negative_DM[:, is_one_M] = random.integers(
-            2, size=(len(negative_DM), int(is_one_M.sum())), dtype=np.int8
-        )
-        negative_DM[:, ~is_one_M] = random.binomial(
-            n_M[~is_one_M], 0.5, (len(negative_DM), int((~is_one_M).sum()))
-        )
-        yield negative_DM
+        shape = min(size, draws - first), len(mask_W)
+        bits_DW = random.integers(ALL_BITS, size=shape, dtype=np.uint64, endpoint=True) & mask_W
+        yield np.add.reduceat(np.bitwise_count(bits_DW), first_M, axis=1, dtype=np.int64)
 
 
 def _dot(count_DM: IntArray, size_M: Reals, total: int) -> Reals:
@@ -143,7 +141,7 @@ class Calls(NamedTuple):
     @property
     def n_nets(self) -> int:
         """How many nets there are."""
-        return self.judged_SX.shape[0]
+        return len(self.judged_SX)
 
 
 class Counts(NamedTuple):

@@ -188,8 +188,8 @@ def difference_rows(random: np.random.Generator, n: int, n_macro: int) -> Iterat
             three = draw(random, recall_K, n, 0.5, of_systems).right
             found = [uar_difference_covered(one.right[:, :, :1]), uar_difference_covered(three)]
             found += [accuracy_difference_covered(one.right[:, :, :1])]
-            found += [uar_tests(one.right[:, :, :1]), uar_tests(three[: 2 * n_macro])]
-            found += [accuracy_tests(one.right[:, :, :1]), macro_f1_tests(one.called[:n_macro, :, 0])]
+            found += [uar_tests(one.right[:, :, :1]), uar_tests(three[: 4 * n_macro])]
+            found += [accuracy_tests(one.right[:n_macro, :, :1]), macro_f1_tests(one.called[:n_macro, :, 0])]
             yield f"{name} | {of_systems:g}", found
 
 
@@ -219,7 +219,7 @@ def main() -> None:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--data-sets", type=int, default=5000)
-    parser.add_argument("--macro", type=int, default=1000, help="data sets of macro-F1")
+    parser.add_argument("--macro", type=int, default=500, help="data sets of macro-F1 and of McNemar's test")
     parser.add_argument("--seed", type=int, default=0)
     options = parser.parse_args()
     random = np.random.default_rng(options.seed)
@@ -230,9 +230,8 @@ def main() -> None:
     )
     heads = ["recalls", "UAR", "UAR, 3 seeds that share 0", "share 0.5", "accuracy, sizes drawn"]
     print(table([*heads, "3 seeds that share 0", "share 0.5", "macro-F1"], 1, figures), end="\n\n")
-    print(
-        f"Two systems of equal recalls (macro-F1 {options.macro:,}, 3 seeds' test {2 * options.macro:,}):\n"
-    )
+    print("Two systems of equal recalls. Data sets of McNemar and macro-F1: ", end="")
+    print(f"{options.macro:,}, of the test with 3 seeds, which share 0.5: {4 * options.macro:,}:\n")
     heads = ["recalls", "correlation", "UAR difference covered", "3 seeds", "accuracy difference covered"]
     tests = ["UAR test < 0.05", "3 seeds", "McNemar < 0.05", "macro-F1 test < 0.05"]
     print(table([*heads, *tests], 2, differences), end="\n\n")
