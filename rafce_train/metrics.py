@@ -192,7 +192,7 @@ def au_metrics(
     """
     cells_3NA = au_cells(au_NA, probability_NA >= threshold_A)
     trained_A, active_NA, known_NA = train_positives_A > 0, au_NA == 1, ~np.isnan(au_NA)
-    f1s = _there(resampling.f1(cells_3NA[0] > 0, (cells_3NA > 0).any(0)), active_NA.any(0))
+    f1s = _there(resampling.f1(cells_3NA[0] > 0, cells_3NA.sum(0) > 0), active_NA.any(0))
     precisions, macro_precision = _average_precisions(au_NA, probability_NA, trained_A, resampling)
     positives_A, n_A = active_NA.sum(0), known_NA.sum(0)
     rows = [

@@ -81,8 +81,7 @@ class System:
     def emotion_N(self) -> IntArray:
         """The true emotion of each test image, by its place among the emotions."""
         place = {emotion: i for i, emotion in enumerate(self.runs[0].words.emotions)}
-        emotion_N: IntArray = self.runs[0].predictions["emotion"].map(place).to_numpy(np.int64)
-        return emotion_N
+        return np.array(self.runs[0].predictions["emotion"].map(place), np.int64)
 
     @cached_property
     def member_NK(self) -> BoolArray:

@@ -15,6 +15,8 @@ SCRIPT = Path(__file__).with_name("bench_coverage.py")
 @pytest.fixture(scope="module")
 def bench():
     spec = util.spec_from_file_location("bench_coverage", SCRIPT)
+    assert spec is not None
+    assert spec.loader is not None
     module = util.module_from_spec(spec)
     spec.loader.exec_module(module)
     return module
@@ -61,7 +63,7 @@ def test_a_missed_target_is_said(bench):
 
 
 def test_the_script_prints_every_setting_and_every_target():
-    command = [sys.executable, SCRIPT, "--data-sets", "20", "--macro", "2"]
+    command = [sys.executable, str(SCRIPT), "--data-sets", "20", "--macro", "2"]
     printed = subprocess.run(command, capture_output=True, text=True, check=True).stdout
     rows = [line for line in printed.splitlines() if line.startswith("| ") and "---" not in line]
     assert len(rows) == 1 + 5 + 1 + 10

@@ -72,8 +72,8 @@ def test_no_observation_has_no_exact_interval():
 @pytest.mark.parametrize("n", [1, 2, 3, 4, 50])
 def test_a_recall_of_fewer_than_three_images_has_the_exact_interval_and_any_other_wilsons(n):
     for count in range(n + 1):
-        method = "exact" if n < 3 else "wilson"
-        expected = binomtest(count, n).proportion_ci(0.95, method=method)
+        test = binomtest(count, n)
+        expected = test.proportion_ci(method="exact") if n < 3 else test.proportion_ci(method="wilson")
         assert tuple(map(float, recall(count, n))) == pytest.approx((count / n, expected.low, expected.high))
 
 
@@ -145,14 +145,14 @@ def test_the_difference_of_two_rates_is_newcombes_written_out(a, b):
         binomtest(count, n).proportion_ci(0.95, method="wilson") for count, n in (a, b)
     )
     p, q = a[0] / a[1], b[0] / b[1]
-    found = difference(*(Estimate(count / n, *wilson(count, n)) for count, n in (a, b)))
+    found = difference(*(Estimate(np.array(count / n), *wilson(count, n)) for count, n in (a, b)))
     assert float(found.low) == pytest.approx(p - q - hypot(p - low_a, high_b - q))
     assert float(found.high) == pytest.approx(p - q + hypot(high_a - p, q - low_b))
 
 
 def test_newcombes_published_example_of_a_difference():
     """Newcombe 1998, method 10, of 56/70 - 48/80: 0.0524 to 0.3339."""
-    found = difference(*(Estimate(count / n, *wilson(count, n)) for count, n in ((56, 70), (48, 80))))
+    found = difference(*(Estimate(np.array(k / n), *wilson(k, n)) for k, n in ((56, 70), (48, 80))))
     assert [round(float(of), 4) for of in found] == [0.2, 0.0524, 0.3339]
 
 

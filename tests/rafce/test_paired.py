@@ -294,7 +294,7 @@ def test_p_of_emotion_macro_f1_is_the_share_of_all_swaps_that_reach_the_differen
             )
         )
     (p,) = macro_f1_swap_tests(systems, true_NX.sum(0), [(0, 1)], draws=20_000)
-    assert p == pytest.approx(share_of_swaps(*systems, true_NX.sum(0)), abs=0.015)
+    assert p == pytest.approx(share_of_swaps(systems[0], systems[1], true_NX.sum(0)), abs=0.015)
 
 
 def test_groups_are_swapped_as_a_whole():

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from scipy import stats
 from sklearn import metrics as sk
 
-from rafce.bootstrap import OVER_IMAGES, resampling_of
+from rafce.bootstrap import N_RESAMPLES, OVER_IMAGES, resampling_of
 from rafce.intervals import clopper_pearson, mean_recall, wilson
 from rafce_train import metrics
 
@@ -137,7 +137,7 @@ def test_emotion_macro_f1_interval_equals_a_bootstrap_written_out():
     predicted_N = probability_NK.argmax(1)
     found = metrics.emotion_metrics(EMOTIONS, emotion_N, probability_NK)["macro_f1"]
     random, drawn = np.random.default_rng(0), []
-    for _ in range(metrics.N_RESAMPLES):
+    for _ in range(N_RESAMPLES):
         rows = random.integers(120, size=120)
         drawn.append(
             sk.f1_score(emotion_N[rows], predicted_N[rows], labels=range(3), average="macro", zero_division=0)
