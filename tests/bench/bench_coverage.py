@@ -82,7 +82,8 @@ def draw(
     place_BSN = random.random((n, 2, SEEDS, len(EMOTION_N)), np.float32)
     shared = random.random((n, 2, 1, len(EMOTION_N)), np.float32) < of_seeds
     place_BSN = np.where(shared, place_BSN[:, :, :1], place_BSN)
-    shared = random.random((n, SEEDS, len(EMOTION_N)), np.float32) < of_systems
+    # all seeds of an image at once: else the seeds of one system would share less than those of the other
+    shared = random.random((n, 1, len(EMOTION_N)), np.float32) < of_systems
     place_BSN[:, 1] = np.where(shared, place_BSN[:, 0], place_BSN[:, 1])
     called = np.empty(place_BSN.shape, np.int8)
     for k, (first, size) in enumerate(zip(STARTS, SIZES, strict=True)):

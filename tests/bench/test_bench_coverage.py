@@ -43,6 +43,9 @@ def test_seeds_and_systems_share_outcomes_as_often_as_asked(bench, share):
     together = np.mean(right[:, 0, 0] == right[:, 0, 1])
     assert together == pytest.approx(share + (1 - share) / 2, abs=0.01)
     assert np.mean(right[:, 0, 0] == right[:, 1, 0]) == pytest.approx(0.5, abs=0.01)
+    both = bench.draw(np.random.default_rng(0), recall_K, 60, 0.5, share).right
+    apart = [np.mean(both[:, i, 0] == both[:, i, 1]) for i in (0, 1)]
+    assert apart == pytest.approx([0.75, 0.75], abs=0.01)  # of either system, or the two could not be swapped
     called = bench.draw(np.random.default_rng(0), recall_K, 60, 0, share).called
     alike = np.mean((called[:, 0, 0] == called[:, 1, 0])[:, bench.EMOTION_N == 5])
     rates_K = bench.confusion_rates(recall_K)[5]

@@ -111,6 +111,10 @@ def test_no_figure_has_an_interval_without_a_width(says, n_groups):
         metrics.majority_baseline(EMOTIONS, np.array([5, 1, 1, 0]), emotion_N, resampling),
     ]
     assert min(widths(found)) > 0.001
+    there = [*found[1]["aus"][:1], *found[0]["emotions"][:1]]  # in several groups
+    assert all(
+        None not in row[name].values() for row in there for name in row.keys() & {"f1", "average_precision"}
+    )
     for name in ("uar", "macro_f1", "accuracy"):
         assert found[0][name]["ci_low"] <= found[0][name]["value"] <= found[0][name]["ci_high"]
         assert found[0][name]["ci_low"] >= 0
