@@ -310,7 +310,7 @@ def test_the_uar_difference_is_that_of_the_runs_own_figures(comparison, runs):
 def predict_anew(run: Path, dataset, predicted_N) -> Path:
     """Other predicted emotions in a run, which becomes one of an older release: these have no checksums."""
     table = pq.read_table(run / "predictions.parquet")
-    probability_NK = np.full((len(table), 14), 0.01) + 0.86 * np.eye(14)[predicted_N]
+    probability_NK = (np.full((len(table), 14), 0.01) + 0.86 * np.eye(14)[predicted_N]).astype(np.float32)
     columns = {f"p_{emotion_slug(name)}": probability_NK[:, k] for k, name in enumerate(dataset.emotions)}
     columns["predicted"] = [dataset.emotions[k] for k in predicted_N]
     for name, values in columns.items():
