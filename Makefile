@@ -4,7 +4,7 @@ VENV ?= .venv
 BIN = $(VENV)/bin
 DEMO ?= demo
 TESTS ?= tests
-# blocks of RESULTS.md; `make bench BENCH=huge` counts a hundred million rows
+# blocks of RESULTS.md; `make bench BENCH=huge` counts a hundred million rows, `BENCH=coverage` simulates intervals
 BENCH ?= labels data methods counting
 WORKERS ?= auto
 # about a minute on two cores: too short to learn much, long enough to see every file of a run
@@ -39,7 +39,7 @@ lint: $(VENV)/done  ## Check style, types and the arrows between packages
 test: lint  ## Lint, then run every test
 	$(BIN)/pytest -n $(WORKERS) --dist worksteal $(TESTS)
 
-bench: $(VENV)/done  ## Measure speed as ratios, into RESULTS.md (leave the machine alone meanwhile)
+bench: $(VENV)/done  ## Measure speed as ratios, or coverage, into RESULTS.md (leave the machine alone meanwhile)
 	-$(BIN)/pip install --quiet --editable '.[bench]'  # the tables name a peer that cannot be had
 	$(BIN)/python tests/bench/write_results.py RESULTS.md $(BENCH)
 

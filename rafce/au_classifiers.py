@@ -8,8 +8,9 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from rafce.bootstrap import Ratios, grouped_ratio_interval, mean_recall_over_groups
 from rafce.grouped import GroupSums, Tables, sums_by_group
-from rafce.intervals import Ratios, interval_of_draws, resample_groups, wilson
+from rafce.intervals import Estimate, mean_of, recall, wilson
 from rafce.parts import Chunk, Grid, au_tables
 from rafce.schema import CATEGORIES
 from rafce.statistics import Counts, category_index, frequency
@@ -56,12 +57,12 @@ class OutcomeByGroup(NamedTuple):
         return Outcome(self.n_UE.sum(0), self.correct_UGE.sum(0), self.ties_G)
 
 
-class Bounds(NamedTuple):
-    """95 % intervals, low and high, of a classifier's recall per emotion, accuracy and UAR."""
+class Figures(NamedTuple):
+    """A classifier's recall per emotion, accuracy and UAR, with their 95 % limits."""
 
-    recall_2E: FloatArray
-    accuracy_2: FloatArray
-    uar_2: FloatArray
+    recall_E: Estimate
+    accuracy: Estimate
+    uar: Estimate
 
 
 class Trial(NamedTuple):
@@ -145,18 +146,18 @@ def trial_of(
     `summary`: classifier, n_fit, n (test images), correct, accuracy with Wilson's 95 % interval, uar with interval,
     n_emotions (those that have test images), ties (test images whose best emotion is not the only best: their
     answer is the order of the ids). UAR is the mean recall over the emotions that have test images, the paper's
-    "Diag."; its interval combines the recalls' Wilson intervals (Zou & Donner 2008), which stays honest where a
-    recall of a few images is 0 or 1. `recall`: classifier, emotion, n, correct, recall with Wilson's interval.
-    NaN where n is 0. With `groups` all intervals are of the bootstrap over groups, and `n_groups` beside n.
+    "Diag."; its interval is `rafce.intervals.mean_recall`'s. `recall`: classifier, emotion, n, correct, recall with
+    the interval of `rafce.intervals.recall`. NaN where n is 0. With `groups` all intervals are of the bootstrap over
+    groups, and `n_groups` stands beside n.
     """
     recalls, rows = [], []
     for i, (name, correct_E) in enumerate(zip(CLASSIFIERS, outcome.correct_GE, strict=True)):
         if groups is None:
-            bounds = _bounds_over_images(correct_E, outcome.n_E)
+            figures = _over_images(correct_E, outcome.n_E)
         else:
-            bounds = _bounds_over_groups(Ratios(groups.correct_UGE[:, i], groups.n_UE))
-        recalls.append(_recall(name, correct_E, outcome.n_E, emotions, bounds))
-        rows.append({**_summary(name, recalls[-1], bounds), "ties": int(outcome.ties_G[i])})
+            figures = _over_groups(Ratios(groups.correct_UGE[:, i], groups.n_UE))
+        recalls.append(_recall(name, correct_E, outcome.n_E, emotions, figures))
+        rows.append({**_summary(name, recalls[-1], figures), "ties": int(outcome.ties_G[i])})
     summary = pd.DataFrame(rows).assign(n_fit=known.n_E.sum())[SUMMARY_COLUMNS]
     trial = Trial(summary, pd.concat(recalls, ignore_index=True))
     if groups is not None:
@@ -223,67 +224,38 @@ def _weighed(table_NA: BoolArray, weight_EA: FloatArray) -> FloatArray:
 
 
 def _recall(
-    name: str, correct_E: IntArray, n_E: IntArray, emotions: Sequence[str], bounds: Bounds
+    name: str, correct_E: IntArray, n_E: IntArray, emotions: Sequence[str], figures: Figures
 ) -> pd.DataFrame:
-    low, high = bounds.recall_2E
-    table = {
-        "classifier": name,
-        "emotion": emotions,
-        "n": n_E,
-        "correct": correct_E,
-        "recall": _rate(correct_E, n_E),
-    }
-    return pd.DataFrame({**table, "ci_low": low, "ci_high": high})
+    value_E, low_E, high_E = figures.recall_E
+    counts = {"classifier": name, "emotion": emotions, "n": n_E, "correct": correct_E}
+    return pd.DataFrame({**counts, "recall": value_E, "ci_low": low_E, "ci_high": high_E})
 
 
-def _rate(correct: IntArray | FloatArray, n: IntArray | FloatArray) -> FloatArray:
-    rate: FloatArray = np.divide(correct, n, out=np.full(n.shape, np.nan), where=n > 0)
+def _over_images(correct_E: IntArray, n_E: IntArray) -> Figures:
+    recall_E, count, n = recall(correct_E, n_E), correct_E.sum(), n_E.sum()
+    return Figures(recall_E, Estimate(_rate(count, n), *wilson(count, n)), mean_of(recall_E))
+
+
+def _over_groups(correct_UE: Ratios) -> Figures:
+    recall_E = Estimate(_rate(*(of.sum(0) for of in correct_UE)), *grouped_ratio_interval(*correct_UE))
+    correct_U, n_U = (of.sum(1) for of in correct_UE)
+    accuracy = Estimate(_rate(correct_U.sum(), n_U.sum()), *grouped_ratio_interval(correct_U, n_U))
+    return Figures(recall_E, accuracy, mean_recall_over_groups(correct_UE))
+
+
+def _rate(correct: IntArray, n: IntArray) -> FloatArray:
+    rate: FloatArray = np.divide(correct, n, out=np.full(np.shape(n), np.nan), where=n > 0)
     return rate
 
 
-def _bounds_over_images(correct_E: IntArray, n_E: IntArray) -> Bounds:
-    recall_2E = np.stack(wilson(correct_E, n_E))
-    rates_R3 = np.stack([_rate(correct_E, n_E), *recall_2E], axis=1)[n_E > 0]
-    accuracy_2 = np.stack(wilson(correct_E.sum(), n_E.sum()))
-    return Bounds(recall_2E, accuracy_2, np.array(mean_with_interval(rates_R3)[1:]))
-
-
-def _bounds_over_groups(correct_UE: Ratios) -> Bounds:
-    """In a draw that misses an emotion its recall is that of all groups; none of fewer than two groups."""
-    drawn = resample_groups(correct_UE)
-    recall_2E = np.stack(interval_of_draws(correct_UE, drawn))
-    of_all_U, of_all_R = (Ratios(*(table.sum(1) for table in tables)) for tables in (correct_UE, drawn))
-    accuracy_2 = np.stack(interval_of_draws(of_all_U, of_all_R))
-    whole_E, drawn_RE = _rate(*(table.sum(0) for table in correct_UE)), _rate(*drawn)
-    uar_R = np.where(np.isnan(drawn_RE), whole_E, drawn_RE)[:, ~np.isnan(whole_E)].mean(1)
-    uar_2 = np.quantile(uar_R, (0.025, 0.975)) if len(correct_UE.numerator) > 1 else np.full(2, np.nan)
-    return Bounds(recall_2E, accuracy_2, uar_2)
-
-
-def _summary(name: str, recall: pd.DataFrame, bounds: Bounds) -> dict[str, object]:
-    n, correct = int(recall["n"].sum()), int(recall["correct"].sum())
-    return {
+def _summary(name: str, recalls: pd.DataFrame, figures: Figures) -> dict[str, object]:
+    row: dict[str, object] = {
         "classifier": name,
-        "n": n,
-        "correct": correct,
-        "accuracy": correct / n if n else np.nan,
-        "accuracy_low": float(bounds.accuracy_2[0]),
-        "accuracy_high": float(bounds.accuracy_2[1]),
-        "uar": float(recall["recall"].mean()),
-        "uar_low": float(bounds.uar_2[0]),
-        "uar_high": float(bounds.uar_2[1]),
-        "n_emotions": int((recall["n"] > 0).sum()),
+        "n": int(recalls["n"].sum()),
+        "correct": int(recalls["correct"].sum()),
+        "n_emotions": int((recalls["n"] > 0).sum()),
     }
-
-
-def mean_with_interval(rates_R3: FloatArray) -> tuple[float, float, float]:
-    """Mean of independent rates and its interval from theirs (rows: rate, low, high); NaN without a rate.
-
-    Zou & Donner (Statistics in Medicine 27, 2008): mean -+ sqrt(sum (rate - bound)^2) / R.
-    """
-    if not len(rates_R3):
-        return np.nan, np.nan, np.nan
-    rate_R, low_R, high_R = rates_R3.T
-    mean = float(rate_R.mean())
-    below, above = (float(np.linalg.norm(rate_R - bound_R)) / len(rate_R) for bound_R in (low_R, high_R))
-    return mean, mean - below, mean + above
+    for measure, found in (("accuracy", figures.accuracy), ("uar", figures.uar)):
+        names = (measure, f"{measure}_low", f"{measure}_high")
+        row |= dict(zip(names, map(float, found), strict=True))
+    return row

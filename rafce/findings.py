@@ -5,6 +5,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from rafce.bootstrap import DRAWS
 from rafce.evidence import (
     OBSERVED,
     PROTOTYPICAL,
@@ -16,7 +17,7 @@ from rafce.evidence import (
     Where,
     with_component,
 )
-from rafce.intervals import DRAWS, Reals, wilson
+from rafce.intervals import Reals, wilson
 from rafce.statistics import Counts, category_index
 from rafce.taxonomy import AUS, COMPOUND_EMOTIONS
 

@@ -19,6 +19,11 @@ MORE = re.compile(r"… and ([0-9]+) more")
 MARKDOWN = re.compile(r"[\\`*_\[\]<>|~#!&$]")
 
 
+def unsafe(text: str) -> bool:
+    """Whether a text has a character that could steer or deceive a terminal, or is more than one line."""
+    return "\n" in text or UNSAFE.search(text) is not None
+
+
 def shown(text: str) -> str:
     r"""The text as a terminal may have it: every character that could steer or deceive it as an escape such as \x1b."""
     return UNSAFE.sub(_escape, text)

@@ -1,7 +1,7 @@
 """Images that depend on each other, as those of one video or subject do: counts of each group, bootstrap over groups.
 
 Frames of one video are so many images of one moment: intervals that take them for independent are far too narrow.
-Here groups are what is independent, and intervals are percentiles over draws of whole groups (`rafce.intervals`).
+Here groups are what is independent, and intervals are percentiles over draws of whole groups (`rafce.bootstrap`).
 """
 
 from collections.abc import Iterable, Iterator
@@ -13,8 +13,8 @@ import numpy.typing as npt
 import pyarrow as pa
 from scipy.sparse import csc_array
 
+from rafce.bootstrap import DRAWS, Ratios, alike_groups, interval_of_draws, resample_groups
 from rafce.errors import DatasetError, raise_all
-from rafce.intervals import DRAWS, Ratios, alike_groups, interval_of_draws, resample_groups
 from rafce.parts import Chunk, Grid, Samples, au_tables
 from rafce.schema import CATEGORIES
 from rafce.statistics import Counts, Sureness, category_index, sureness
@@ -167,7 +167,7 @@ def grouped_sureness(groups: GroupTally, draws: int = DRAWS, seed: int = 0) -> S
     """95 % interval of each frequency, and the share of draws in which it falls into each category.
 
     Frequencies are Σ active / Σ known over the groups of a draw; draws without an image that knows the AU are left
-    aside, and each image counts, not each group. `rafce.intervals.interval_of_draws` says what holds for few groups
+    aside, and each image counts, not each group. `rafce.bootstrap.interval_of_draws` says what holds for few groups
     and for frequencies of 0 and 1; there the masses are Jeffreys' of as many images as there are groups. NaN where
     fewer than two groups know the AU.
     """

@@ -11,13 +11,11 @@ import pandas as pd
 from scipy.special import xlogy
 
 from rafce.association import LN_2, Bounds, mutual_information
+from rafce.bootstrap import TAILS, Ratios, alike_groups, resample_groups
 from rafce.grouped import GroupTally
-from rafce.intervals import Ratios, alike_groups, resample_groups
 
 # G groups, R draws of them, E emotions, A action units
 FloatArray = npt.NDArray[np.float64]
-
-TAILS = (0.025, 0.975)
 
 
 def mutual_information_over_groups(groups: GroupTally, aus: Sequence[int]) -> pd.DataFrame:

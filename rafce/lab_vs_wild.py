@@ -1,7 +1,6 @@
 """Laboratory against wild, per emotion and AU: how far apart the frequencies are, and how sure that is."""
 
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -9,13 +8,12 @@ import pandas as pd
 from scipy.stats import binom, false_discovery_control, fisher_exact
 
 from rafce.errors import ConfigError
-from rafce.intervals import wilson
+from rafce.intervals import Estimate, difference, wilson
 from rafce.reference import LAB_SUBJECTS, LabCell
 from rafce.statistics import VARIANT_FROM, Counts, Sureness, sureness
 
 # E emotions, A action units, R rows of the result: a pair of emotion and AU
 FloatArray = npt.NDArray[np.float64]
-Reals = npt.NDArray[Any]
 Bounds = tuple[FloatArray, FloatArray]
 
 FISHER = "fisher"
@@ -79,23 +77,17 @@ def newcombe(
     """
     with np.errstate(invalid="ignore"):
         rate_1, rate_2 = np.divide(count_1, n_1), np.divide(count_2, n_2)
-    return _hybrid(rate_1, wilson(count_1, n_1), rate_2, wilson(count_2, n_2))
-
-
-def _hybrid(rate_1: Reals, bounds_1: Bounds, rate_2: Reals, bounds_2: Bounds) -> Bounds:
-    (low_1, high_1), (low_2, high_2) = bounds_1, bounds_2
-    difference = rate_1 - rate_2
-    low = difference - np.hypot(rate_1 - low_1, high_2 - rate_2)
-    high = difference + np.hypot(high_1 - rate_1, rate_2 - low_2)
-    return low, high
+    found = difference(Estimate(rate_1, *wilson(count_1, n_1)), Estimate(rate_2, *wilson(count_2, n_2)))
+    return found.low, found.high
 
 
 def _difference_bounds(table: pd.DataFrame) -> Bounds:
     wild, lab = (
-        (table[side].to_numpy(), (table[f"{side}_ci_low"].to_numpy(), table[f"{side}_ci_high"].to_numpy()))
+        Estimate(*(table[name].to_numpy(np.float64) for name in (side, f"{side}_ci_low", f"{side}_ci_high")))
         for side in ("wild", "lab")
     )
-    return _hybrid(*wild, *lab)
+    found = difference(wild, lab)
+    return found.low, found.high
 
 
 def _wild_bounds(

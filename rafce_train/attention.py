@@ -12,8 +12,8 @@ import numpy.typing as npt
 import torch
 from torch.nn import functional as F  # noqa: N812
 
+from rafce.bootstrap import mean_limits, resampling_of
 from rafce.geometry import regions_pixels
-from rafce_train.resampling import resampling_of
 
 Reals = npt.NDArray[np.floating[Any]]
 Aus = frozenset[int]
@@ -75,8 +75,7 @@ def mean_with_interval(
     mean = {"n": len(there_n), "groups": n_groups, "value": float(there_n.mean()) if len(there_n) else None}
     if len(there_n) < 2 or n_groups == 1:
         return {**mean, "ci_low": None, "ci_high": None}
-    times_R = resampling.resamples(np.zeros(len(there_n), dtype=np.int64))
-    low, high = np.percentile([times_n @ there_n / times_n.sum() for times_n in times_R], [2.5, 97.5])
+    low, high = mean_limits(resampling.sums(there_n), resampling.sums(np.ones_like(there_n)))
     return {**mean, "ci_low": float(low), "ci_high": float(high)}
 
 

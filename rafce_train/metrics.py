@@ -1,9 +1,9 @@
 """How good predictions are: functions of labels and probabilities alone, every figure with interval and support.
 
 The results are plain dictionaries for JSON, in which a figure that does not exist (an emotion without images, an AU
-that is never active) is None. Accuracy and recalls have Wilson intervals, all else bootstrap intervals: percentiles,
-and for means over AUs the normal one. Where images come in groups, all are of the bootstrap over whole groups, and none
-where there is a single group.
+that is never active) is None. Accuracy, recalls, UAR and F1 have intervals in closed form (`rafce.intervals`), macro-F1
+and average precision those of a bootstrap. Where images come in groups, all are of the bootstrap over whole groups
+(`rafce.bootstrap`), and none where there is a single group.
 """
 
 from collections.abc import Callable, Sequence
@@ -13,17 +13,25 @@ import numpy as np
 import numpy.typing as npt
 from sklearn.metrics import precision_recall_curve
 
-from rafce_train.resampling import OVER_IMAGES, Resampling
+from rafce.bootstrap import (
+    N_RESAMPLES,
+    OVER_IMAGES,
+    Resampling,
+    drawn_sums,
+    figure_of_draws,
+    mean_of_draws,
+)
+from rafce.intervals import Estimate
+from rafce.intervals import recall as recall_limits
 
-# N images, K emotions, A action units, R resamples, M statistics; 3: hits, false alarms, misses
+# N images, K emotions, A action units, X either of these, R draws; 3: hits, false alarms, misses
 BoolArray = npt.NDArray[np.bool_]
 IntArray = npt.NDArray[np.int64]
-Reals = npt.NDArray[np.floating[Any]]
+Reals = npt.NDArray[Any]
 Json = dict[str, Any]
 
 CALIBRATION_BINS = 15
 DEFAULT_THRESHOLD = 0.5
-NORMAL_95 = 1.96
 
 
 def confusion(emotion_N: IntArray, predicted_N: IntArray, n_emotions: int) -> IntArray:
@@ -46,23 +54,17 @@ def uar(confusion_KK: IntArray) -> float:
     return _mean(recall(confusion_KK))
 
 
-def emotion_f1(confusion_KK: IntArray) -> Reals:
-    """2 TP / (2 TP + FP + FN) of each emotion, shape (K,); NaN for an emotion without images."""
-    n_true_K, n_predicted_K = confusion_KK.sum(1), confusion_KK.sum(0)
-    return np.where(n_true_K > 0, _ratio(2 * np.diagonal(confusion_KK), n_true_K + n_predicted_K), np.nan)
-
-
 def au_cells(au_NA: Reals, call_NA: BoolArray) -> Reals:
     """Which images are hits, false alarms and misses of each AU, 0 or 1, shape (3, N, A); an unknown AU is none."""
     active_NA, inactive_NA = au_NA == 1, au_NA == 0
     return np.stack([active_NA & call_NA, inactive_NA & call_NA, active_NA & ~call_NA]).astype(np.float64)
 
 
-def au_f1(counts_3A: Reals) -> Reals:
-    """2 TP / (2 TP + FP + FN) of each AU, shape (A,); NaN for an AU that is active in no image."""
-    hits_A, false_alarms_A, misses_A = counts_3A
-    f1_A = _ratio(2 * hits_A, 2 * hits_A + false_alarms_A + misses_A)
-    return np.where(hits_A + misses_A > 0, f1_A, np.nan)
+def label_f1(counts_3X: Reals) -> Reals:
+    """2 TP / (2 TP + FP + FN) of each label, shape (..., X); NaN for a label that no image has."""
+    hits_X, false_alarms_X, misses_X = counts_3X
+    f1_X = _ratio(2 * hits_X, 2 * hits_X + false_alarms_X + misses_X)
+    return np.where(hits_X + misses_X > 0, f1_X, np.nan)
 
 
 def average_precision(au_NA: Reals, probability_NA: Reals) -> Callable[[IntArray], Reals]:
@@ -113,7 +115,7 @@ def epoch_metrics(
     return {
         "accuracy": accuracy(confusion_KK),
         "uar": uar(confusion_KK),
-        "au_macro_f1": _mean(au_f1(cells_3NA.sum(1))[trained_A]),
+        "au_macro_f1": _mean(label_f1(cells_3NA.sum(1))[trained_A]),
     }
 
 
@@ -125,46 +127,54 @@ def emotion_metrics(
 ) -> Json:
     """Accuracy, UAR, macro-F1, recall and F1 per emotion, confusion matrix and calibration of the top prediction.
 
-    UAR and macro-F1 are means over the emotions that have images; their intervals resample the images within each
-    emotion, so that no emotion gets lost; of groups, an emotion that a resample misses keeps its figure. One of few
-    images that are all right or all wrong adds no width to them: look at its own interval.
+    UAR and macro-F1 are means over the emotions that have images. `intervals` names the kinds of interval.
     """
     n_emotions, predicted_N = len(emotions), probability_NK.argmax(1)
-    correct_N, member_KN = predicted_N == emotion_N, emotion_N == np.arange(n_emotions)[:, None]
-    cell_N = emotion_N * n_emotions + predicted_N
-    confusion_KK = confusion(emotion_N, predicted_N, n_emotions)
-    whole_2K = np.stack([recall(confusion_KK), emotion_f1(confusion_KK)])
-
-    def statistics(times_N: IntArray) -> Reals:
-        matrix_KK = _counted(cell_N, times_N, n_emotions)
-        drawn_2K = np.stack([recall(matrix_KK), emotion_f1(matrix_KK)])
-        means = [_mean(figure_K) for figure_K in np.where(np.isnan(drawn_2K), whole_2K, drawn_2K)]
-        return np.array([*means, *drawn_2K[1]])
-
-    everyone_N = np.ones_like(correct_N)
-    all_uar, all_macro_f1, *all_f1 = _with_interval(
-        statistics, resampling, emotion_N, [everyone_N, everyone_N, *member_KN]
-    )
+    true_NK, called_NK = (ids_N[:, None] == np.arange(n_emotions) for ids_N in (emotion_N, predicted_N))
+    right_NK = true_NK & called_NK
+    recalls = resampling.recall(right_NK, true_NK)
+    f1s = _there(resampling.f1(right_NK, true_NK | called_NK), true_NK.any(0))
+    everyone_N = np.ones(len(emotion_N), np.bool_)
     return {
         "n": len(emotion_N),
         "groups": resampling.n_groups(everyone_N),
-        "intervals": {"rates": resampling.rates, "scores": resampling.scores},
-        "accuracy": _rate(correct_N, everyone_N, resampling),
-        "uar": all_uar,
-        "macro_f1": all_macro_f1,
-        "calibration": calibration(probability_NK.max(1), correct_N, resampling),
+        "intervals": resampling.kinds,
+        "accuracy": _estimate(*resampling.rate(right_NK.any(1), everyone_N)),
+        "uar": _estimate(*resampling.mean_recall(right_NK, true_NK, N_RESAMPLES)),
+        "macro_f1": _estimate(*_emotion_macro_f1(true_NK, called_NK, resampling)),
+        "calibration": calibration(probability_NK.max(1), right_NK.any(1), resampling),
         "emotions": [
             {
                 "emotion": name,
                 "support": int(member_N.sum()),
                 "groups": resampling.n_groups(member_N),
-                "recall": _rate(correct_N, member_N, resampling),
-                "f1": f1,
+                "recall": _estimate(*recall_3),
+                "f1": _estimate(*f1_3),
             }
-            for name, member_N, f1 in zip(emotions, member_KN, all_f1, strict=True)
+            for name, member_N, recall_3, f1_3 in zip(
+                emotions, true_NK.T, zip(*recalls, strict=True), zip(*f1s, strict=True), strict=True
+            )
         ],
-        "confusion": confusion_KK.tolist(),
+        "confusion": confusion(emotion_N, predicted_N, n_emotions).tolist(),
     }
+
+
+def _emotion_macro_f1(true_NK: BoolArray, called_NK: BoolArray, resampling: Resampling) -> Estimate:
+    cells_3NK = np.stack([true_NK & called_NK, called_NK & ~true_NK, true_NK & ~called_NK])
+    return macro_f1(cells_3NK, resampling)
+
+
+def macro_f1(cells_3NX: Reals | BoolArray, resampling: Resampling = OVER_IMAGES) -> Estimate:
+    """The mean F1 of the labels that any image has, from hits, false alarms and misses; 1.96 standard deviations wide.
+
+    Labels that no image has are left out of the mean.
+    """
+    hits_NX, wrong_NX = cells_3NX[0] > 0, (cells_3NX[1] > 0) | (cells_3NX[2] > 0)
+    one_X = resampling.f1_of_units(hits_NX, hits_NX | wrong_NX)
+    drawn_3RX = [drawn_sums(resampling.sums(cells_NX), N_RESAMPLES) for cells_NX in cells_3NX]
+    there_X = (cells_3NX[0].sum(0) + cells_3NX[2].sum(0)) > 0
+    found = mean_of_draws(_there(one_X, there_X), label_f1(np.stack(drawn_3RX)), True, resampling.of_images)
+    return found if resampling.can_vary(np.ones(len(hits_NX), np.bool_)) else _without_limits(found)
 
 
 def au_metrics(
@@ -181,37 +191,49 @@ def au_metrics(
     image in which an AU is unknown has no say in its figures; `n` counts the others, `groups` theirs.
     """
     cells_3NA = au_cells(au_NA, probability_NA >= threshold_A)
-    precision_of = average_precision(au_NA, probability_NA)
-    trained_A = train_positives_A > 0
-
-    def statistics(times_N: IntArray) -> Reals:
-        return np.array([*au_f1(times_N @ cells_3NA), *precision_of(times_N)])
-
-    known_AN = ~np.isnan(au_NA.T)
-    value_M, drawn_RM = _resampled(statistics, resampling, np.zeros(len(au_NA), dtype=np.int64))
-    drawn_RM[:, ~np.tile([resampling.can_vary(known_N) for known_N in known_AN], 2)] = np.nan
-    each = [_percentiles(value, drawn_R) for value, drawn_R in zip(value_M, drawn_RM.T, strict=True)]
-    macro_f1, macro_precision = (
-        _macro(value_M[part][trained_A], drawn_RM[:, part][:, trained_A])
-        for part in (slice(len(aus)), slice(len(aus), None))
-    )
-    positives_A, n_A = (au_NA == 1).sum(0), known_AN.sum(1)
+    trained_A, active_NA, known_NA = train_positives_A > 0, au_NA == 1, ~np.isnan(au_NA)
+    f1s = _there(resampling.f1(cells_3NA[0] > 0, cells_3NA.sum(0) > 0), active_NA.any(0))
+    precisions, macro_precision = _average_precisions(au_NA, probability_NA, trained_A, resampling)
+    positives_A, n_A = active_NA.sum(0), known_NA.sum(0)
     rows = [
         {
             "au": au,
             "n": int(n_A[i]),
-            "groups": resampling.n_groups(known_AN[i]),
+            "groups": resampling.n_groups(known_NA[:, i]),
             "positives": int(positives_A[i]),
             "train_positives": int(train_positives_A[i]),
             "in_macro": bool(trained_A[i] and positives_A[i]),
             "threshold": float(threshold_A[i]),
-            "f1": each[i],
-            "average_precision": each[len(aus) + i],
+            "f1": _estimate(*(of_A[i] for of_A in f1s)),
+            "average_precision": _estimate(*(of_A[i] for of_A in precisions)),
         }
         for i, au in enumerate(aus)
     ]
-    n_aus = int(np.count_nonzero(trained_A & (positives_A > 0)))
-    return {"macro_f1": macro_f1, "mean_average_precision": macro_precision, "n_aus": n_aus, "aus": rows}
+    return {
+        "macro_f1": _estimate(*macro_f1(cells_3NA[..., trained_A], resampling)),
+        "mean_average_precision": _estimate(*macro_precision),
+        "n_aus": int(np.count_nonzero(trained_A & (positives_A > 0))),
+        "aus": rows,
+    }
+
+
+def _average_precisions(
+    au_NA: Reals, probability_NA: Reals, trained_A: BoolArray, resampling: Resampling
+) -> tuple[Estimate, Estimate]:
+    """Average precision of each AU with percentiles, and the mean over the trained ones."""
+    precision_of = average_precision(au_NA, probability_NA)
+    value_A = precision_of(np.ones(len(au_NA), np.int64))
+    drawn_RA = np.stack([precision_of(times_N) for times_N in resampling.weights(len(au_NA), N_RESAMPLES)])
+    n_A = (resampling.sums(au_NA == 1) > 0).sum(0)
+    one_A = Estimate(value_A, *recall_limits(np.nan_to_num(value_A) * n_A, n_A)[1:])
+    can_vary_A = np.array([resampling.can_vary(known_N) for known_N in ~np.isnan(au_NA.T)], np.bool_)
+    each = figure_of_draws(one_A, drawn_RA)
+    limits = (np.where(can_vary_A, limit_A, np.nan) for limit_A in each[1:])
+    mean = mean_of_draws(
+        _there(one_A, trained_A), np.where(trained_A, drawn_RA, np.nan), True, resampling.of_images
+    )
+    varies = resampling.can_vary(np.ones(len(au_NA), np.bool_))
+    return Estimate(value_A, *limits), mean if varies else _without_limits(mean)
 
 
 def calibration(confidence_N: Reals, correct_N: BoolArray, resampling: Resampling = OVER_IMAGES) -> Json:
@@ -220,7 +242,7 @@ def calibration(confidence_N: Reals, correct_N: BoolArray, resampling: Resamplin
     bins = []
     for position in np.unique(bin_N):
         member_N = bin_N == position
-        n, right = int(member_N.sum()), _rate(correct_N, member_N, resampling)
+        n, right = int(member_N.sum()), _estimate(*resampling.rate(correct_N, member_N))
         low, high = position / CALIBRATION_BINS, (position + 1) / CALIBRATION_BINS
         confidence = float(confidence_N[member_N].mean(dtype=np.float64))
         bins.append({"from": low, "to": high, "n": n, "confidence": confidence, "accuracy": right})
@@ -236,61 +258,22 @@ def majority_baseline(
 ) -> Json:
     """What always saying the most frequent training emotion (the first of equals) would score on these images."""
     largest = int(train_count_K.argmax())
-    matrix_KK = confusion(emotion_N, np.full_like(emotion_N, largest), len(emotions))
-    right = _rate(emotion_N == largest, np.ones(len(emotion_N), np.bool_), resampling)
-    return {"emotion": emotions[largest], "accuracy": right, "uar": uar(matrix_KK)}
+    true_NK = emotion_N[:, None] == np.arange(len(emotions))
+    right_NK = true_NK & (np.arange(len(emotions)) == largest)
+    return {
+        "emotion": emotions[largest],
+        "accuracy": _estimate(*resampling.rate(right_NK.any(1), np.ones(len(emotion_N), np.bool_))),
+        "uar": _estimate(*resampling.mean_recall(right_NK, true_NK, N_RESAMPLES)),
+    }
 
 
-def _with_interval(
-    statistics: Callable[[IntArray], Reals],
-    resampling: Resampling,
-    stratum_N: IntArray,
-    member_MN: Sequence[BoolArray],
-) -> list[Json]:
-    """Each statistic of the images as they are, with the 95 % percentile interval of its resamples.
-
-    None for one whose images are all of a single group.
-    """
-    value_M, drawn_RM = _resampled(statistics, resampling, stratum_N)
-    drawn_RM[:, ~np.array([resampling.can_vary(member_N) for member_N in member_MN])] = np.nan
-    return [_percentiles(value, drawn_R) for value, drawn_R in zip(value_M, drawn_RM.T, strict=True)]
+def _there(figures: Estimate, there_X: BoolArray) -> Estimate:
+    """NaN for the figures that are not there."""
+    return Estimate(*(np.where(there_X, of_X, np.nan) for of_X in figures))
 
 
-def _resampled(
-    statistics: Callable[[IntArray], Reals], resampling: Resampling, stratum_N: IntArray
-) -> tuple[Reals, Reals]:
-    drawn_RM = np.stack([statistics(times_N) for times_N in resampling.resamples(stratum_N)])
-    return statistics(np.ones_like(stratum_N)), drawn_RM
-
-
-def _percentiles(value: float, drawn_R: Reals) -> Json:
-    there_R = drawn_R[~np.isnan(drawn_R)]  # a resample may miss every positive of a rare AU
-    low, high = np.percentile(there_R, [2.5, 97.5]) if len(there_R) else (np.nan, np.nan)
-    return _estimate(value, low, high)
-
-
-def _macro(value_A: Reals, drawn_RA: Reals) -> Json:
-    """The mean over the AUs that have a figure, with 1.96 standard deviations of its resamples on either side.
-
-    Not percentiles: resamples draw the few positives of a rare AU twice or not at all, which lifts its figure, so that
-    their mean lies above the mean itself. An AU whose positives a resample misses keeps its figure in it.
-    """
-    there_A = ~np.isnan(value_A)
-    if not there_A.any():
-        return _estimate(np.nan, np.nan, np.nan)
-    value, drawn_RA = float(value_A[there_A].mean()), drawn_RA[:, there_A]
-    if np.isnan(drawn_RA).all():
-        return _estimate(value, np.nan, np.nan)
-    half = NORMAL_95 * float(np.where(np.isnan(drawn_RA), value_A[there_A], drawn_RA).mean(1).std())
-    return _estimate(value, max(0.0, value - half), min(1.0, value + half))
-
-
-def _rate(hit_N: BoolArray, member_N: BoolArray, resampling: Resampling) -> Json:
-    """The share of hits among the members."""
-    n = int(member_N.sum())
-    return _estimate(
-        (hit_N & member_N).sum() / n if n else np.nan, *resampling.rate_interval(hit_N, member_N)
-    )
+def _without_limits(figure: Estimate) -> Estimate:
+    return figure._replace(low=np.full_like(figure.value, np.nan), high=np.full_like(figure.value, np.nan))
 
 
 def _estimate(value: Any, low: Any, high: Any) -> Json:

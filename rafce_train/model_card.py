@@ -101,7 +101,7 @@ def _figures(metrics: Json) -> list[str]:
     test, majority = metrics["test"], metrics["majority"]
     rows = [
         ("accuracy", *_rate(test["accuracy"]), _percent(majority["accuracy"]["value"])),
-        ("UAR, mean recall over emotions", *_rate(test["uar"]), _percent(majority["uar"])),
+        ("UAR, mean recall over emotions", *_rate(test["uar"]), _percent(majority["uar"]["value"])),
         ("macro-F1 over emotions", *_rate(test["macro_f1"]), "–"),
     ]
     if aus := test["action_units"]:
@@ -203,10 +203,7 @@ def _untuned_aus(figures: Json | None) -> Iterable[str]:
 
 def _interval_limit(n_groups: int | None) -> Iterable[str]:
     if n_groups is None:
-        yield (
-            "The intervals of UAR and F1 resample images within each emotion: one of few images that are all right or "
-            "all wrong adds no width, so look at its own interval."
-        )
+        yield "Intervals are over test images, for this trained network; how much luck was in training they do not say."
         return
     yield "Images of one group depend on each other: intervals resample whole groups, and a single group has none."
     if n_groups < FEW_GROUPS:
@@ -249,8 +246,16 @@ def _in_groups(n_groups: int | None) -> str:
 
 
 def _intervals(kinds: Json) -> str:
-    rates, scores = kinds["rates"], kinds["scores"]
-    return rates if rates == scores else f"{rates} for accuracy and recall, {scores} for the others"
+    names = {
+        "rates": "accuracy",
+        "recalls": "recall",
+        "uar": "UAR (Zou & Donner)",
+        "f1": "F1",
+        "scores": "the others",
+    }
+    if len(set(kinds.values())) == 1:
+        return str(kinds["rates"])
+    return "; ".join(f"{kinds[kind]} for {name}" for kind, name in names.items())
 
 
 def _rate(figure: Json) -> tuple[str, str]:

@@ -9,12 +9,12 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
+from rafce.bootstrap import resampling_of
 from rafce.schema import PARTITIONS, Vocabulary, au_column, emotion_slug, metadata
 from rafce_train.config import Config
 from rafce_train.data import IntArray, TrainingData
 from rafce_train.inference import Probabilities
 from rafce_train.metrics import DEFAULT_THRESHOLD, au_metrics, emotion_metrics, majority_baseline
-from rafce_train.resampling import resampling_of
 from rafce_train.run_folder.schema import METRICS_SCHEMA
 
 NO_FIGURE = {"value": None, "ci_low": None, "ci_high": None}

@@ -8,11 +8,13 @@ from rich.table import Table
 
 from rafce.intervals import FEW_GROUPS
 from rafce_cli.console import Console
-from rafce_reports.numbers import in_groups, interval_kinds
+from rafce_reports.numbers import in_groups, intervals_in_words, majority_uar
 from rafce_reports.run_report import PAGE, REPORT
 from rafce_train.config import flag
 
 Json = dict[str, Any]
+
+KINDS = {"rates": "accuracy", "recalls": "recall", "uar": "UAR", "scores": "the others"}
 
 
 def print_summary(metrics: Json, run: Path) -> None:
@@ -65,7 +67,7 @@ def _chosen_weights(metrics: Json) -> list[str]:
 
 def counted(figures: Json, partition: str) -> str:
     """How many images the figures of a partition are of, in how many groups, and what kinds of interval they have."""
-    kinds = " and ".join(dict.fromkeys(interval_kinds(figures).values()))
+    kinds = intervals_in_words(figures, KINDS)
     few = figures.get("groups") is not None and figures["groups"] < FEW_GROUPS
     narrow = f"; too narrow below {FEW_GROUPS} groups" if few else ""
     return f"{figures['n']:,} {partition} images{in_groups(figures)}, 95 % intervals ({kinds}{narrow})"
@@ -76,7 +78,7 @@ def figure_lines(figures: Json, majority: Json) -> list[str]:
     always = f"always {majority['emotion']}:"
     lines = [
         f"accuracy     {_rate(figures['accuracy'])}   {always} {_percent(majority['accuracy']['value'])} %",
-        f"UAR          {_rate(figures['uar'])}   {always} {_percent(majority['uar'])} %",
+        f"UAR          {_rate(figures['uar'])}   {always} {_percent(majority_uar(majority)['value'])} %",
         f"macro-F1     {_rate(figures['macro_f1'])}",
     ]
     if aus := figures["action_units"]:

@@ -1,4 +1,4 @@
-"""The AU labels of the test images, for paired intervals of AU macro-F1: predictions carry emotions only."""
+"""The AU labels of the test images, to compare systems by AU macro-F1: predictions carry emotions only."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -8,9 +8,10 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from rafce.bootstrap import drawn_sums
 from rafce.dataset import Dataset, read_dataset
 from rafce.errors import DatasetError
-from rafce.paired import group_sums, resample_weights
+from rafce.paired import Calls
 from rafce.parts import au_tables
 from rafce_reports.comparison_runs import System
 from rafce_reports.runs import Run
@@ -67,13 +68,28 @@ def _labels_of(images: Sequence[str], dataset: Dataset) -> tuple[AuLabels, BoolA
     return AuLabels(active_NA, known_NA), found_N
 
 
-def resampled_macro_f1(systems: Sequence[System], labels: AuLabels) -> FloatArray:
-    """AU macro-F1 of every run in every resample of the test images, shape (R, P)."""
-    unit_N = systems[0].unit_N
-    columns = [
-        _resampled(cells(run, labels), trained(run), unit_N) for system in systems for run in system.runs
+def drawn_macro_f1(system: System, labels: AuLabels) -> FloatArray:
+    """AU macro-F1, mean over the system's runs, in every draw of the test images or their groups, shape (R,)."""
+    drawn_RS = [
+        macro_f1(
+            np.stack([drawn_sums(system.resampling.sums(cells_NA)) for cells_NA in cells(run, labels)]),
+            trained(run),
+        )
+        for run in system.runs
     ]
-    return np.stack(columns, axis=1)
+    mean_R: FloatArray = np.mean(drawn_RS, axis=0)
+    return mean_R
+
+
+def au_calls(system: System, labels: AuLabels) -> Calls:
+    """What its runs call active in each unit of the test images, an image or a group."""
+    hits, calls = [], []
+    for run in system.runs:
+        hits_NA, false_alarms_NA, _ = cells(run, labels)
+        hits.append(system.resampling.sums(hits_NA))
+        calls.append(system.resampling.sums(hits_NA + false_alarms_NA))
+    judged_SA = np.stack([trained(run) for run in system.runs])
+    return Calls(np.stack(hits, axis=1), np.stack(calls, axis=1), judged_SA)
 
 
 def cells(run: Run, labels: AuLabels) -> FloatArray:
@@ -99,12 +115,6 @@ def macro_f1(counts_3A: FloatArray, trained_A: BoolArray) -> FloatArray:
     f1_A = 2 * hits_A / np.where(counts_A, 2 * hits_A + false_alarms_A + misses_A, 1)
     mean: FloatArray = np.where(counts_A, f1_A, 0).sum(-1) / np.maximum(counts_A.sum(-1), 1)
     return mean
-
-
-def _resampled(cells_3NA: FloatArray, trained_A: BoolArray, unit_N: IntArray) -> FloatArray:
-    cells_3UA = np.stack([group_sums(cells_NA, unit_N) for cells_NA in cells_3NA])
-    chunks = resample_weights(np.zeros(cells_3UA.shape[1], np.int64))
-    return np.concatenate([macro_f1(weight_CU @ cells_3UA, trained_A) for weight_CU in chunks])
 
 
 def _rows(run: Run) -> list[dict[str, Any]]:

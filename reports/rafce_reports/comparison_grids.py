@@ -109,6 +109,7 @@ def pairs_grid(tests: pd.DataFrame, measure: str) -> Grid:
             row["b"],
             signed(row["difference"]),
             interval(row["ci_low"], row["ci_high"]),
+            f"{_spread(row['sd_a'])} / {_spread(row['sd_b'])}",
             *([f"{row['images_a_better']:,} / {row['images_b_better']:,}"] if has_images else []),
             q_value(row["p"]),
             q_value(row["p_holm"]),
@@ -117,7 +118,7 @@ def pairs_grid(tests: pd.DataFrame, measure: str) -> Grid:
         for row in _records(tests[tests["measure"] == measure].sort_values("p", kind="stable"))
     ]
     counted = ("images A / B more often right",) if has_images else ()
-    heads = ("A − B, points", "95 % interval", *counted, "p", "p, Holm")
+    heads = ("A − B, points", "95 % interval", "A / B over seeds, ±", *counted, "p", "p, Holm")
     caption = f"All pairs in {MEASURES[measure]}, the smallest p first."
     columns = (Column("A"), Column("B"), *(Column(head, "number") for head in heads), Column("verdict"))
     return Grid(f"All pairs in {MEASURES[measure]}", caption, columns, rows)
@@ -161,6 +162,10 @@ def signed(points: float) -> str:
 def interval(low: float, high: float) -> str:
     """An interval of points; a dash where there is none."""
     return "–" if np.isnan(low) else f"{signed(low)} to {signed(high)}"
+
+
+def _spread(points: float) -> str:
+    return "–" if np.isnan(points) else f"{points:.1f}"
 
 
 def _versus_columns(head: str) -> tuple[Column, ...]:

@@ -6,12 +6,14 @@ from typing import Any
 
 import rafce
 from rafce.intervals import FEW_GROUPS
+from rafce.paired import DRAWS
 from rafce_reports import comparison_grids as grids
 from rafce_reports.comparison import Comparison
 from rafce_reports.comparison_runs import System, common_options
 from rafce_reports.comparison_tables import is_of_the_paper
 from rafce_reports.comparison_text import MEASURES, Printed
 from rafce_reports.figure5 import learned_weights
+from rafce_reports.numbers import majority_uar
 from rafce_reports.page import Grid, KeyFigure, Page, Section, render_page
 
 FOOTER = "Made by rafce. The page needs nothing but itself; the tables and figures lie beside it as files."
@@ -103,10 +105,12 @@ def context(comparison: Comparison) -> dict[str, Any]:
         "interval": grids.interval,
         "is_grouped": systems[0].is_grouped,
         "few_groups": FEW_GROUPS,
+        "n_draws": DRAWS,
         "is_of_the_paper": is_of_the_paper(systems),
         "n_seeds": sorted({len(system.seeds) for system in systems}),
         "learning": [system.name for system in systems if learned_weights(system)],
         "majority": systems[0].runs[0].metrics["majority"],
+        "majority_uar": majority_uar(systems[0].runs[0].metrics["majority"]),
         "rafce_version": rafce.__version__,
     }
 

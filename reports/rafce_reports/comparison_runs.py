@@ -11,11 +11,14 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from rafce.bootstrap import Resampling
 from rafce.errors import ConfigError, TrainingError, raise_all
+from rafce.intervals import Estimate
 from rafce_reports.runs import OF_STATISTICS, Run, read_run
 
-# N test images, S runs of one system
+# N test images, S runs of one system, K emotions
 BoolArray = npt.NDArray[np.bool_]
+FloatArray = npt.NDArray[np.float64]
 IntArray = npt.NDArray[np.int64]
 
 
@@ -69,10 +72,67 @@ class System:
         group_N = self.runs[0].group_N
         return np.arange(len(self.right_NS)) if group_N is None else group_N
 
+    @cached_property
+    def resampling(self) -> Resampling:
+        """What intervals take for independent: test images, or their groups."""
+        return Resampling(self.runs[0].group_N)
+
+    @cached_property
+    def emotion_N(self) -> IntArray:
+        """The true emotion of each test image, by its place among the emotions."""
+        place = {emotion: i for i, emotion in enumerate(self.runs[0].words.emotions)}
+        return np.array(self.runs[0].predictions["emotion"].map(place), np.int64)
+
+    @cached_property
+    def member_NK(self) -> BoolArray:
+        """Which emotion each test image has."""
+        member_NK: BoolArray = self.emotion_N[:, None] == np.arange(len(self.runs[0].words.emotions))
+        return member_NK
+
+    @cached_property
+    def right_N(self) -> FloatArray:
+        """The share of its runs that are right about each test image."""
+        share_N: FloatArray = self.right_NS.mean(1)
+        return share_N
+
+    @cached_property
+    def hits_NK(self) -> FloatArray:
+        """`right_N` in the column of the true emotion."""
+        hits_NK: FloatArray = self.right_N[:, None] * self.member_NK
+        return hits_NK
+
     @property
     def learns_aus(self) -> bool:
         """Whether every run has a figure on AUs."""
         return all(run.estimate("au_macro_f1")["value"] is not None for run in self.runs)
+
+    def accuracy(self) -> Estimate:
+        """Mean over its runs, with the interval over test images (or groups) for these trained nets."""
+        return self.resampling.rate(self.right_N, np.ones(len(self.right_N), np.bool_))
+
+    def recalls(self) -> Estimate:
+        """`accuracy` on each emotion, shape (K,)."""
+        return self.resampling.recall(self.hits_NK, self.member_NK)
+
+    def uar(self) -> Estimate:
+        """The mean recall over the emotions that have test images."""
+        return self.resampling.mean_recall(self.hits_NK, self.member_NK)
+
+    def recall_SK(self) -> FloatArray:
+        """The recall of each run on each emotion; NaN without test images."""
+        right_SK, n_K = self.right_NS.T.astype(np.float64) @ self.member_NK, self.member_NK.sum(0)
+        recall_SK: FloatArray = np.divide(right_SK, n_K, out=np.full(right_SK.shape, np.nan), where=n_K > 0)
+        return recall_SK
+
+    def by_seed(self, measure: str) -> FloatArray:
+        """A measure of each of its runs: accuracy, uar or au_macro_f1."""
+        if measure == "accuracy":
+            accuracy_S: FloatArray = self.right_NS.mean(0)
+            return accuracy_S
+        if measure == "uar":
+            uar_S: FloatArray = np.nanmean(self.recall_SK(), axis=1)
+            return uar_S
+        return self.estimates(measure)["value"].to_numpy(np.float64)
 
     def estimates(self, measure: str) -> pd.DataFrame:
         """`Run.estimate` of its runs, a row each; NaN for what does not exist."""

@@ -3,10 +3,15 @@
 from collections.abc import Sequence
 
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 
+from rafce.intervals import Estimate
 from rafce.reference import paper_table2, paper_table3
 from rafce_reports.comparison_runs import System
+
+# S runs of one system, K emotions
+FloatArray = npt.NDArray[np.float64]
 
 OURS, PAPER = "this comparison", "the paper"
 RECALL, OVERALL = "recall", ("accuracy", "uar")
@@ -19,8 +24,8 @@ def table2(systems: Sequence[System]) -> pd.DataFrame:
 
     A row a figure: source, system, method, statistics, alignment, measure, emotion (recall only), support (test
     images), seeds, percent (the mean over seeds), sd (over seeds; null for one), ci_low and ci_high (95 % over test
-    images: the limits of single runs, averaged over seeds). The paper's have no support, seeds, sd or interval. Where
-    images come in groups, intervals are over these, and `groups` says of how many the test images are.
+    images, of that mean, for these trained nets). The paper's have no support, seeds, sd or interval. Where images come
+    in groups, intervals are over these, and `groups` says of how many the test images are.
     """
     emotions = systems[0].runs[0].words.emotions
     ours = [row for system in systems for row in _system_rows(system, emotions)]
@@ -43,7 +48,7 @@ def table3(systems: Sequence[System]) -> pd.DataFrame:
         for measure in WITH_AUS:
             known = system.alignment in (None, "paper")
             percent = paper.get((label.upper(), system.statistics, measure)) if known else None
-            figures = summary(system.estimates(measure))
+            figures = summary(system, measure)
             rows.append(
                 {
                     **_identity(system),
@@ -82,32 +87,38 @@ def better_mal(systems: Sequence[System]) -> System | None:
     )
 
 
-def summary(estimates: pd.DataFrame) -> dict[str, object]:
-    """Mean and standard deviation over seeds and mean interval, in percent, of rows of value, ci_low, ci_high."""
-    percents = 100 * estimates
-    mean = percents.mean(skipna=False)
-    return {
-        "seeds": len(percents),
-        "percent": mean["value"],
-        "sd": percents["value"].std(ddof=1, skipna=False),
-        "ci_low": mean["ci_low"],
-        "ci_high": mean["ci_high"],
-    }
+def summary(system: System, measure: str) -> dict[str, object]:
+    """Accuracy, uar or au_macro_f1 in percent: mean and standard deviation over seeds, and an interval.
+
+    Of the mean over seeds; of AU macro-F1 the limits of single runs, averaged, which are wider if anything.
+    """
+    value_S = system.by_seed(measure)
+    if measure != "au_macro_f1":
+        return over_seeds(system.accuracy() if measure == "accuracy" else system.uar(), value_S)
+    low, high = system.estimates(measure)[["ci_low", "ci_high"]].mean(skipna=False)
+    return over_seeds(Estimate(value_S.mean(), low, high), value_S)
+
+
+def over_seeds(mean: Estimate, value_S: FloatArray) -> dict[str, object]:
+    """A figure in percent, with the spread over seeds."""
+    value, low, high = (100 * float(of) for of in mean)
+    sd = 100 * float(value_S.std(ddof=1)) if len(value_S) > 1 else np.nan
+    return {"seeds": len(value_S), "percent": value, "sd": sd, "ci_low": low, "ci_high": high}
 
 
 def _system_rows(system: System, emotions: Sequence[str]) -> list[dict[str, object]]:
     identity = {"source": OURS, **_identity(system)}
-    rows = []
+    rows, support_K = [], system.member_NK.sum(0).tolist()
+    recalls, recall_SK = system.recalls(), system.recall_SK()
     for position, emotion in enumerate(emotions):
-        found = [run.test["emotions"][position] for run in system.runs]
-        recalls = pd.DataFrame([row["recall"] for row in found], dtype="float64")
-        place = {"measure": RECALL, "emotion": emotion, "support": found[0]["support"]}
+        place = {"measure": RECALL, "emotion": emotion, "support": support_K[position]}
         place["groups"] = n_groups(system, emotion)
-        rows.append({**identity, **place, **summary(recalls)})
+        mean = Estimate(*(of_K[position] for of_K in recalls))
+        rows.append({**identity, **place, **over_seeds(mean, recall_SK[:, position])})
     for measure in OVERALL:
-        place = {"measure": measure, "emotion": None, "support": system.runs[0].test["n"]}
+        place = {"measure": measure, "emotion": None, "support": len(system.right_N)}
         place["groups"] = n_groups(system)
-        rows.append({**identity, **place, **summary(system.estimates(measure))})
+        rows.append({**identity, **place, **summary(system, measure)})
     return rows
 
 

@@ -18,8 +18,8 @@ BLOCK = 5
 """Columns of the first group that fit beside each other on a page of a paper in two columns."""
 
 OVER_SEEDS = (
-    "In percent: mean ± standard deviation over seeds; below it, or in brackets, the 95 % interval over {} (of single "
-    "runs, its limits averaged over seeds)."
+    "In percent: mean ± standard deviation over seeds; below it, or in brackets, its 95 % interval over {}, for "
+    "these trained nets."
 )
 
 

@@ -12,12 +12,13 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from PIL import Image
 
+from rafce.bootstrap import grouped_ratio_interval
 from rafce.dataset import Dataset
 from rafce.errors import ImageError
 from rafce.grouped import GroupTally
 from rafce.image_files import opened_image
 from rafce.images import ImageFolder
-from rafce.intervals import grouped_ratio_interval, wilson
+from rafce.intervals import wilson
 from rafce.schema import PARTITIONS
 from rafce_reports.style import FAINT, MUTED, PARTITION_COLOURS, bare, new_figure
 

@@ -8,8 +8,8 @@ import pandas as pd
 from rafce.taxonomy import FACS_NAMES
 
 SIGNIFICANT = 0.05
-OVER_IMAGES = {"rates": "Wilson", "scores": "bootstrap over images"}
-"""The kinds of interval in a metrics.json that names none."""
+OLDER_KINDS = {"recalls": "rates", "uar": "scores", "f1": "scores"}
+"""Figures whose kind of interval a metrics.json of an older release does not name, and what they shared it with."""
 
 
 def au_name(au: int) -> str:
@@ -39,8 +39,25 @@ def in_groups(counted: Mapping[str, Any]) -> str:
 
 
 def interval_kinds(figures: Mapping[str, Any]) -> dict[str, str]:
-    """How the intervals of a partition in metrics.json were made: those of rates, and those of all other scores."""
-    return dict(figures.get("intervals", OVER_IMAGES))
+    """How the intervals of a partition in metrics.json were made: of rates, recalls, uar, f1 and all other scores."""
+    named = figures.get("intervals", {"rates": "Wilson", "scores": "bootstrap over images"})
+    return {**named, **{kind: named[old] for kind, old in OLDER_KINDS.items() if kind not in named}}
+
+
+def intervals_in_words(figures: Mapping[str, Any], of: Mapping[str, str]) -> str:
+    """Which figures of a partition have which kind of interval, by name; the kind alone where all have the same."""
+    kinds, named = interval_kinds(figures), dict[str, list[str]]()
+    for kind, name in of.items():
+        named.setdefault(kinds[kind], []).append(name)
+    if len(named) == 1:
+        return next(iter(named))
+    return "; ".join(f"{kind} for {' and '.join(names)}" for kind, names in named.items())
+
+
+def majority_uar(majority: Mapping[str, Any]) -> dict[str, float | None]:
+    """The UAR of the majority class as an estimate; older releases have no interval of it."""
+    found = majority["uar"]
+    return dict(found) if isinstance(found, Mapping) else {"value": found, "ci_low": None, "ci_high": None}
 
 
 def points(difference: float) -> str:

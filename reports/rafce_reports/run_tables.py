@@ -11,24 +11,33 @@ import pandas as pd
 from markupsafe import Markup
 
 from rafce.schema import emotion_slug
-from rafce_reports.numbers import au_label, between, in_groups, interval_kinds, percent
+from rafce_reports.numbers import (
+    au_label,
+    between,
+    in_groups,
+    intervals_in_words,
+    majority_uar,
+    percent,
+)
 from rafce_reports.page import Column, Grid
 from rafce_reports.runs import Run
 
 Json = dict[str, Any]
 N_MISTAKES = 20
+FIGURES = {"rates": "accuracy", "uar": "UAR", "f1": "the F1 of an emotion or AU", "scores": "the others"}
+OF_EMOTIONS = {"recalls": "recall", "f1": "F1"}
 
 
 def figures_grid(run: Run) -> Grid:
     """Every figure over all test images with its interval, and what the majority class would have."""
     test, majority = run.test, run.metrics["majority"]
-    always = {"accuracy": majority["accuracy"]["value"], "uar": majority["uar"]}
+    always = {"accuracy": _with_interval(majority["accuracy"]), "uar": _with_interval(majority_uar(majority))}
     named = {
         "accuracy": "accuracy",
         "uar": "UAR, mean recall over emotions",
         "macro_f1": "macro-F1 over emotions",
     }
-    rows = [(name, *_rate(test[key]), percent(always.get(key, np.nan), 1)) for key, name in named.items()]
+    rows = [(name, *_rate(test[key]), always.get(key, "–")) for key, name in named.items()]
     if aus := run.au_metrics:
         rows += [
             (f"macro-F1 over {aus['n_aus']} AUs", *_rate(aus["macro_f1"]), "–"),
@@ -38,7 +47,7 @@ def figures_grid(run: Run) -> Grid:
     return Grid(
         "Figures on the test images",
         f"{test['n']:,} test images{in_groups(test)}, looked at once, after training. "
-        f"{_intervals(run, 'accuracy', 'the others')}.",
+        f"Intervals: {intervals_in_words(test, FIGURES)}.",
         (Column("figure"), *_numbers(*heads)),
         rows,
     )
@@ -59,8 +68,7 @@ def emotions_grid(run: Run) -> Grid:
     ]
     return Grid(
         "Emotions",
-        f"Each emotion; n: its test images. {_intervals(run, 'recall', 'F1')}; that of the F1 of an emotion that is "
-        "never right has no width.",
+        f"Each emotion; n: its test images. Intervals: {intervals_in_words(run.test, OF_EMOTIONS)}.",
         (
             Column("emotion"),
             *_numbers("n", "recall, %", "95 % interval", "F1, %", "95 % interval"),
@@ -194,12 +202,6 @@ def frame_of(rows: Sequence[Json], *figures: str) -> pd.DataFrame:
     return pd.DataFrame(flat)
 
 
-def _intervals(run: Run, rate: str, other: str) -> str:
-    """Which kinds of interval a table has."""
-    rates, scores = interval_kinds(run.test).values()
-    return f"Intervals: {rates if rates == scores else f'{rates} for {rate}, {scores} for {other}'}"
-
-
 def _picture(image: str, faces: Mapping[str, str]) -> Markup:
     return Markup('<img class="face" src="{}" alt="face"> {}').format(faces[image], image)
 
@@ -210,6 +212,11 @@ def _rate(figure: Json) -> tuple[str, str]:
         np.nan if figure[name] is None else figure[name] for name in ("value", "ci_low", "ci_high")
     )
     return percent(value, 1), between(low, high, 1)
+
+
+def _with_interval(figure: Json) -> str:
+    value, interval = _rate(figure)
+    return value if interval == "–" else f"{value} ({interval})"
 
 
 def _numbers(*heads: str) -> tuple[Column, ...]:

@@ -3,7 +3,6 @@
 Everything lies below one folder and is reused or resumed when the script is started again.
 """
 
-import json
 import subprocess
 import sys
 from pathlib import Path
@@ -18,6 +17,8 @@ import pyarrow.parquet as pq
 from rafce.dataset import read_dataset
 from rafce.streaming import count_aus, count_here
 from rafce_reports.analysis import try_classifiers
+from rafce_reports.comparison_runs import System
+from rafce_reports.runs import Run, read_run
 
 BIN = Path(sys.executable).parent
 RUN_OPTIONS = (
@@ -68,8 +69,8 @@ def permute_emotions(dataset: Path) -> None:
     pq.write_table(table, path)
 
 
-def train(folder: Path, name: str, dataset: str, method: str) -> dict[str, Any]:
-    """The metrics of a run, trained now, resumed or read."""
+def train(folder: Path, name: str, dataset: str, method: str) -> Run:
+    """A run, trained now, resumed or read."""
     run = folder / "runs" / name
     if not (run / "metrics.json").exists():
         if run.exists():
@@ -77,8 +78,7 @@ def train(folder: Path, name: str, dataset: str, method: str) -> dict[str, Any]:
         else:
             start = ("--method", method, "--weights", "landmarks.safetensors", "--out", run)
             call("rafce-train", "run", dataset, *start, *RUN_OPTIONS, folder=folder)
-    metrics: dict[str, Any] = json.loads((run / "metrics.json").read_text())
-    return metrics
+    return read_run(run)
 
 
 def from_true_aus(dataset: Path) -> pd.DataFrame:
@@ -87,14 +87,15 @@ def from_true_aus(dataset: Path) -> pd.DataFrame:
     return try_classifiers(data, count_here(count_aus, data.samples)).summary
 
 
-def rate(figure: dict[str, float]) -> str:
-    """A rate in percent with its 95 % interval."""
-    return f"{100 * figure['value']:.1f} ({100 * figure['ci_low']:.1f} to {100 * figure['ci_high']:.1f})"
+def rate(*figure: Any) -> str:
+    """A rate in percent with its 95 % interval, from value, low and high."""
+    value, low, high = (100 * float(of) for of in figure)
+    return f"{value:.1f} ({low:.1f} to {high:.1f})"
 
 
-def au_f1(metrics: dict[str, Any]) -> str:
+def au_f1(run: Run) -> str:
     """Macro-F1 over the AUs with enough training positives; their number behind it."""
-    units = metrics["test"]["action_units"]
+    units = run.au_metrics
     if units is None:
         return "–"
     found = [au["f1"]["value"] for au in units["aus"] if au["train_positives"] >= ENOUGH_POSITIVES]
@@ -113,21 +114,18 @@ def learned_weights(run: Path) -> str:
     return "; ".join(parts)
 
 
-def table(folder: Path, runs: dict[str, dict[str, Any]]) -> str:
-    """The results in Markdown: the runs, and what the true AUs alone tell."""
+def table(folder: Path, runs: dict[str, Run]) -> str:
+    """The results in Markdown: the runs, by their predictions, and what the true AUs alone tell."""
     lines = [
         "| run | accuracy, % (95 %) | UAR, % (95 %) | AU macro-F1, 150 training positives or more |",
         "| --- | --- | --- | --- |",
     ]
-    for name, metrics in runs.items():
-        test = metrics["test"]
-        lines.append(f"| {name} | {rate(test['accuracy'])} | {rate(test['uar'])} | {au_f1(metrics)} |")
+    for name, run in runs.items():
+        system = System(name, (run,))
+        lines.append(f"| {name} | {rate(*system.accuracy())} | {rate(*system.uar())} | {au_f1(run)} |")
     for row in from_true_aus(folder / "rafce-data").to_dict("records"):
-        figures = [
-            {"value": row[m], "ci_low": row[f"{m}_low"], "ci_high": row[f"{m}_high"]}
-            for m in ("accuracy", "uar")
-        ]
-        lines.append(f"| true AUs: {row['classifier']} | {rate(figures[0])} | {rate(figures[1])} | – |")
+        accuracy, uar = (rate(row[m], row[f"{m}_low"], row[f"{m}_high"]) for m in ("accuracy", "uar"))
+        lines.append(f"| true AUs: {row['classifier']} | {accuracy} | {uar} | – |")
     return "\n".join([*lines, "", f"mml, {learned_weights(folder / 'runs/mml')}"])
 
 

@@ -16,7 +16,6 @@ from rafce.au_classifiers import (
     OutcomeByGroup,
     Trial,
     equation_7,
-    mean_with_interval,
     naive_bayes_class,
     naive_bayes_uniform,
     outcome_by_group,
@@ -25,8 +24,9 @@ from rafce.au_classifiers import (
     outcome_on,
     trial_of,
 )
+from rafce.bootstrap import Ratios, grouped_ratio_interval, resample_groups
 from rafce.grouped import by_groups
-from rafce.intervals import Ratios, grouped_ratio_interval, resample_groups
+from rafce.intervals import mean_recall
 from rafce.parts import find_samples
 from rafce.schema import PARTITIONS, Vocabulary
 from rafce.statistics import count
@@ -187,20 +187,25 @@ def test_without_test_images_there_is_no_rate():
     assert summary[["accuracy", "accuracy_low", "uar", "uar_high"]].isna().all(axis=None)
 
 
-def test_the_interval_of_a_mean_rate_covers_it():
-    rng = np.random.default_rng(0)
-    truth_R, n_R = np.array([0.9, 0.3, 0.05]), np.array([150, 40, 8])
-    hits = 0
-    for _ in range(400):
-        correct_R = rng.binomial(n_R, truth_R)
-        intervals = [
-            binomtest(c, n).proportion_ci(method="wilson") for c, n in zip(correct_R, n_R, strict=True)
-        ]
-        rows = np.array([[c / n, i.low, i.high] for c, n, i in zip(correct_R, n_R, intervals, strict=True)])
-        mean, low, high = mean_with_interval(rows)
-        assert 0 <= low <= mean <= high <= 1
-        hits += low <= truth_R.mean() <= high
-    assert hits > 0.92 * 400
+def test_uar_has_the_interval_of_a_mean_recall_and_one_of_the_largest_class_has_a_width():
+    test = images(1, n=120)
+    trial = try_classifiers(images(0), test, EMOTIONS)
+    for row in trial.summary.to_dict("records"):
+        recalls = trial.recall[trial.recall["classifier"] == row["classifier"]]
+        expected = mean_recall(recalls["correct"].to_numpy(), recalls["n"].to_numpy())
+        assert [row["uar"], row["uar_low"], row["uar_high"]] == pytest.approx([float(of) for of in expected])
+        assert row["uar_low"] < row["uar"] < row["uar_high"]
+
+
+def test_a_recall_of_one_image_has_the_exact_interval():
+    trial = try_classifiers(images(0), some(images(1), slice(0, 1)), EMOTIONS)
+    there = trial.recall[trial.recall["n"] == 1]
+    for row in there.to_dict("records"):
+        expected = binomtest(row["correct"], 1).proportion_ci(method="exact")
+        assert (row["ci_low"], row["ci_high"]) == pytest.approx((expected.low, expected.high))
+    of_uar = there.set_index("classifier")[["ci_low", "ci_high"]]
+    for row in trial.summary.to_dict("records"):
+        assert [row["uar_low"], row["uar_high"]] == pytest.approx(of_uar.loc[row["classifier"]].tolist())
 
 
 # --- groups ---

@@ -1,5 +1,6 @@
-"""Paired tests against SciPy, enumeration and simulation."""
+"""Paired tests against SciPy, enumeration of all flips and swaps in fractions, and simulation."""
 
+from fractions import Fraction
 from itertools import product
 
 import numpy as np
@@ -8,18 +9,20 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.stats import binomtest
 
+from rafce.bootstrap import group_sums
 from rafce.paired import (
-    N_RESAMPLES,
-    difference,
-    group_sums,
+    Calls,
+    flip_test,
     holm,
+    macro_f1_swap_tests,
     mcnemar,
-    mean_of_nets,
     net_difference,
-    resample_weights,
-    resampled_ratios,
-    resampled_sums,
+    smallest_p,
+    uar_differences,
 )
+
+SIZES = np.array([126, 54, 36, 44, 25, 178, 43, 113, 6, 44, 194, 37, 1, 8])
+"""Test images of each emotion in the official partition of RAF-CE."""
 
 
 @pytest.mark.parametrize(
@@ -77,74 +80,6 @@ def test_holm_rejects_what_stepping_down_rejects(p):
         assert {i for i, adjusted in enumerate(holm(p)) if adjusted <= level} == rejected
 
 
-def test_every_resample_keeps_the_weight_of_every_stratum():
-    stratum_N = np.array([3, 0, 0, 3, 0, 1, 3, 3])
-    weight_RN = np.concatenate(list(resample_weights(stratum_N)))
-    assert weight_RN.shape == (N_RESAMPLES, 8)
-    for stratum, n in ((0, 3), (1, 1), (3, 4)):
-        assert weight_RN[:, stratum_N == stratum].sum(1) == pytest.approx(n)
-
-
-@pytest.mark.parametrize("n", [2, 3, 8, 100])
-def test_resampled_means_spread_as_the_standard_error_says_even_for_few(n):
-    value_N = np.random.default_rng(n).normal(size=n)
-    mean_R = resampled_sums(value_N[:, None], np.zeros(n, np.int64))[:, 0] / n
-    standard_error = value_N.std(ddof=1) / np.sqrt(n)
-    assert mean_R.std() == pytest.approx(standard_error, rel=0.06)
-    assert mean_R.mean() == pytest.approx(value_N.mean(), abs=4 * standard_error / np.sqrt(N_RESAMPLES))
-
-
-def test_resamples_repeat_and_are_shared_by_all_columns():
-    value_NP = np.random.default_rng(1).random((20, 3))
-    stratum_N = np.arange(20) % 4
-    sums_RP = resampled_sums(value_NP, stratum_N)
-    np.testing.assert_array_equal(sums_RP, resampled_sums(value_NP, stratum_N))
-    np.testing.assert_allclose(sums_RP[:, 1], resampled_sums(value_NP[:, 1:2], stratum_N)[:, 0])
-
-
-def test_nets_of_the_same_seeds_are_drawn_together_and_one_alone_not_at_all():
-    figure_RS = np.random.default_rng(2).normal(size=(1, 3)).repeat(N_RESAMPLES, 0)
-    same = mean_of_nets(figure_RS, (0, 1, 2)) - mean_of_nets(figure_RS + 1, (0, 1, 2))
-    assert same == pytest.approx(-1)
-    other = mean_of_nets(figure_RS, (0, 1, 2)) - mean_of_nets(figure_RS, (3, 4, 5))
-    assert other.std() > 0
-    assert mean_of_nets(figure_RS[:, :1], (0,)) == pytest.approx(figure_RS[0, 0])
-
-
-def test_a_difference_without_any_spread_is_certain_or_nothing():
-    level_R = np.full(N_RESAMPLES, 0.4)
-    assert difference(0.0, level_R, level_R) == (0.0, 0.0, 0.0, 1.0)
-    assert difference(0.2, level_R + 0.2, level_R).p == 0.0
-
-
-def test_p_of_a_difference_is_the_normal_curves():
-    a_R = np.random.default_rng(3).normal(0.1, 0.05, N_RESAMPLES)
-    found = difference(0.1, a_R, np.zeros(N_RESAMPLES))
-    assert found.p == pytest.approx(0.0455, abs=0.01)  # two standard errors
-    assert (found.ci_low, found.ci_high) == pytest.approx((0.002, 0.198), abs=0.01)
-
-
-@pytest.mark.parametrize(("n_seeds", "seed_spread"), [(1, 0.0), (3, 0.0), (3, 0.2)])
-def test_intervals_cover_the_true_difference_with_noise_from_images_and_training(
-    n_seeds, seed_spread, monkeypatch
-):
-    monkeypatch.setattr("rafce.paired.N_RESAMPLES", 400)
-    rng = np.random.default_rng(4)
-    n, trials, covered = 200, 60, 0
-    for _ in range(trials):
-        difficulty_N = rng.normal(0, 2, n)
-        means = []
-        for _ in "ab":  # equal in truth
-            luck_S = rng.normal(0, seed_spread, n_seeds)
-            right_NS = difficulty_N[:, None] + luck_S > rng.logistic(size=(n, n_seeds))
-            rate_RS = resampled_sums(right_NS, np.zeros(n, np.int64)) / n
-            means.append((right_NS.mean(), mean_of_nets(rate_RS, range(n_seeds))))
-        (a, a_R), (b, b_R) = means
-        found = difference(a - b, a_R, b_R)
-        covered += found.ci_low <= 0 <= found.ci_high
-    assert covered >= 0.88 * trials
-
-
 # --- groups ---
 
 
@@ -174,17 +109,240 @@ def test_copies_of_an_image_in_its_group_make_no_difference_surer():
     assert mcnemar(copied_N) < mcnemar(once_N) / 100
 
 
-def test_resampled_ratios_equal_a_loop_over_the_resamples():
+# --- UAR ---
+
+
+def share_of_flips(values):
+    """How often the sum is as large when each value has either sign: all of them, in fractions."""
+    observed = abs(sum(values))
+    reached = [
+        abs(sum(sign * value for sign, value in zip(signs, values, strict=True))) >= observed
+        for signs in product([-1, 1], repeat=len(values))
+    ]
+    return sum(reached) / len(reached)
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_p_of_uar_is_the_share_of_all_sign_flips_that_reach_the_difference(seed):
+    rng = np.random.default_rng(seed)
+    class_N = np.array([0, 0, 0, 0, 1, 1, 1, 2, 3, 3])
+    difference_N = rng.integers(-3, 4, 10)
+    n_K = np.bincount(class_N)
+    shares = [Fraction(int(d), int(n_K[k])) for d, k in zip(difference_N, class_N, strict=True)]
+    p = flip_test(uar_differences(difference_N, class_N), draws=40_000, seed=seed)
+    assert p == pytest.approx(share_of_flips(shares), abs=0.01)
+
+
+def test_p_of_uar_over_groups_flips_whole_groups():
+    rng = np.random.default_rng(1)
+    class_N, group_N, difference_N = rng.integers(0, 3, 30), np.arange(30) % 8, rng.integers(-1, 2, 30)
+    n_K = np.bincount(class_N)
+    sums = [
+        sum(
+            (
+                Fraction(int(d), int(n_K[k]))
+                for d, k, of in zip(difference_N, class_N, group_N, strict=True)
+                if of == g
+            ),
+            Fraction(0),
+        )
+        for g in range(8)
+    ]
+    p = flip_test(uar_differences(difference_N, class_N, group_N), draws=40_000)
+    assert p == pytest.approx(share_of_flips(sums), abs=0.01)
+
+
+def test_what_images_add_to_uar_is_exact_in_a_common_unit():
+    class_N = np.repeat(np.arange(14), SIZES)
+    difference_N = np.random.default_rng(2).integers(-1, 2, len(class_N))
+    value_N = uar_differences(difference_N, class_N)
+    scale = int(np.lcm.reduce(SIZES))
+    assert value_N.dtype == np.int64
+    for value, d, k in zip(value_N.tolist(), difference_N.tolist(), class_N, strict=True):
+        assert Fraction(value, scale) == Fraction(d, int(SIZES[k]))
+
+
+def test_class_sizes_without_a_common_divisor_need_whole_numbers_of_any_length():
+    sizes = [1009, 1013, 1019, 1021, 1031, 1033, 1039]  # primes: their product has 70 bits
+    class_N = np.repeat(np.arange(7), sizes)
+    rng = np.random.default_rng(3)
+    difference_N = rng.integers(-1, 2, len(class_N)) * (rng.random(len(class_N)) < 0.01)
+    value_N = uar_differences(difference_N, class_N)
+    assert value_N.dtype == object
+    total = sum(Fraction(int(d), sizes[k]) for d, k in zip(difference_N, class_N, strict=True))
+    assert Fraction(sum(value_N.tolist()), int(np.prod(np.array(sizes, object)))) == total
+    group_N = np.arange(len(class_N)) % 6
+    grouped = uar_differences(difference_N, class_N, group_N)
+    assert flip_test(grouped, draws=20_000) == pytest.approx(share_of_flips(grouped.tolist()), abs=0.015)
+    assert 0 < flip_test(value_N, draws=99) <= 1
+
+
+@pytest.mark.parametrize("size", SIZES)
+def test_one_discordant_image_gives_p_1_whatever_its_class(size):
+    """It was 0 in a class of one: the bootstrap never left that image out."""
+    class_N = np.repeat(np.arange(14), SIZES)
+    difference_N = np.zeros(len(class_N), np.int64)
+    difference_N[np.flatnonzero(SIZES[class_N] == size)[0]] = 1
+    assert flip_test(uar_differences(difference_N, class_N)) == 1
+
+
+def test_equal_systems_give_p_1():
+    assert flip_test(np.zeros(5, np.int64)) == 1
+
+
+def test_ties_are_hits_though_thirds_and_sixths_add_up_to_other_floats():
+    class_N = np.repeat([0, 1, 2], [3, 6, 10])  # 1/3 = 1/6 + 1/6, 1/10 + 1/10 + 1/10 = 3/10
+    difference_N = np.zeros(19, np.int64)
+    difference_N[[0, 3, 4]] = [
+        1,
+        -1,
+        -1,
+    ]  # thirds less sixths: the sum is 0, as is no float sum of them for sure
+    assert flip_test(uar_differences(difference_N, class_N)) == 1
+    difference_N[[0, 3, 4]] = [1, 1, -1]  # 1/3: of the 8 flips two give 2/3, four 1/3, two 0
+    p = flip_test(uar_differences(difference_N, class_N), draws=40_000)
+    assert p == pytest.approx(6 / 8, abs=0.01)
+
+
+def test_p_counts_the_observation_among_the_draws_and_knows_its_least():
+    value_U = np.arange(1, 41)
+    assert flip_test(value_U, draws=199) == 1 / 200
+    for n in (1, 2, 5):
+        assert flip_test(np.ones(n, np.int64), draws=50_000) >= smallest_p(n) == 2.0 ** (1 - n)
+
+
+def test_many_draws_come_in_blocks(monkeypatch):
+    value_U = np.random.default_rng(5).integers(-4, 5, 60)
+    whole = flip_test(value_U, draws=4000)
+    monkeypatch.setattr("rafce.paired.BLOCK", 100)
+    assert flip_test(value_U, draws=4000) == pytest.approx(whole, abs=0.03)
+
+
+@pytest.mark.parametrize("recall", [0.15, 0.5])
+def test_the_test_of_uar_finds_a_difference_between_equal_systems_in_5_of_100_cases(recall):
+    """The bootstrap with the normal curve found one in 12 to 29."""
+    class_N, rng, found = np.repeat(np.arange(14), SIZES), np.random.default_rng(6), 0
+    for trial in range(800):
+        a, b = rng.random((2, len(class_N), 1)) < recall
+        found += flip_test(uar_differences(net_difference(a, b), class_N), draws=199, seed=trial) <= 0.05
+    assert found <= 0.065 * 800
+
+
+# --- macro-F1 ---
+
+
+def macro_f1_in_fractions(hits, calls, positives, judged):
+    """Mean over nets of the mean F1 over judged labels that any image has."""
+    nets = []
+    for hits_X, calls_X, judged_X in zip(hits, calls, judged, strict=True):
+        labels = [x for x in range(len(positives)) if judged_X[x] and positives[x]]
+        f1s = [Fraction(2 * int(hits_X[x]), int(positives[x] + calls_X[x])) for x in labels]
+        nets.append(sum(f1s, Fraction(0)) / max(len(f1s), 1))
+    return sum(nets, Fraction(0)) / len(nets)
+
+
+def share_of_swaps(a, b, positives):
+    """How often macro-F1 differs as much when each unit's predictions are swapped or not: all swaps, in fractions."""
+    judged = (a.judged_SX, b.judged_SX)
+
+    def distance(swapped):
+        swapped = np.array(swapped, bool)[:, None, None]
+        hits = np.where(swapped, b.hits_USX, a.hits_USX), np.where(swapped, a.hits_USX, b.hits_USX)
+        calls = np.where(swapped, b.calls_USX, a.calls_USX), np.where(swapped, a.calls_USX, b.calls_USX)
+        one, other = (
+            macro_f1_in_fractions(h.sum(0), c.sum(0), positives, j)
+            for h, c, j in zip(hits, calls, judged, strict=True)
+        )
+        return abs(one - other)
+
+    n_units = len(a.hits_USX)
+    observed = distance([False] * n_units)
+    reached = [distance(swapped) >= observed for swapped in product([False, True], repeat=n_units)]
+    return sum(reached) / len(reached)
+
+
+def calls_of(rng, true_NX, n_nets, group_N=None, judged=None):
+    called_NSX = rng.random((len(true_NX), n_nets, true_NX.shape[1])) < 0.4
+    hits_NSX = called_NSX & true_NX[:, None]
+    if group_N is not None:
+        hits_NSX, called_NSX = group_sums(hits_NSX, group_N), group_sums(called_NSX, group_N)
+    judged_SX = np.ones((n_nets, true_NX.shape[1]), np.bool_) if judged is None else judged
+    return Calls(hits_NSX.astype(np.int64), called_NSX.astype(np.int64), judged_SX)
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_p_of_au_macro_f1_is_the_share_of_all_swaps_that_reach_the_difference(seed):
+    rng = np.random.default_rng(seed)
+    true_NX = rng.random((8, 3)) < [0.5, 0.4, 0.0]  # the third is active in no image: in no mean
+    a, b = (calls_of(rng, true_NX, 2) for _ in "ab")
+    (p,) = macro_f1_swap_tests([a, b], true_NX.sum(0), [(0, 1)], draws=20_000)
+    assert p == pytest.approx(share_of_swaps(a, b, true_NX.sum(0)), abs=0.015)
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_p_of_emotion_macro_f1_is_the_share_of_all_swaps_that_reach_the_difference(seed):
+    rng = np.random.default_rng(seed)
+    true_NX = np.eye(3, dtype=bool)[rng.integers(0, 3, 9)]
+    systems = []
+    for _ in "ab":
+        called_N1X = np.eye(3, dtype=bool)[rng.integers(0, 3, (9, 1))]
+        systems.append(
+            Calls(
+                (called_N1X & true_NX[:, None]).astype(np.int64),
+                called_N1X.astype(np.int64),
+                np.ones((1, 3), np.bool_),
+            )
+        )
+    (p,) = macro_f1_swap_tests(systems, true_NX.sum(0), [(0, 1)], draws=20_000)
+    assert p == pytest.approx(share_of_swaps(systems[0], systems[1], true_NX.sum(0)), abs=0.015)
+
+
+def test_groups_are_swapped_as_a_whole():
+    rng = np.random.default_rng(7)
+    true_NX, group_N = rng.random((40, 2)) < 0.4, np.arange(40) % 7
+    a, b = (calls_of(rng, true_NX, 1, group_N) for _ in "ab")
+    (p,) = macro_f1_swap_tests([a, b], true_NX.sum(0), [(0, 1)], draws=20_000)
+    assert p == pytest.approx(share_of_swaps(a, b, true_NX.sum(0)), abs=0.015)
+
+
+def test_copies_of_a_net_change_no_p_of_macro_f1():
     rng = np.random.default_rng(8)
-    n_G3 = rng.integers(0, 4, (6, 3)) * (rng.random((6, 3)) < 0.4)
-    n_G3[0, 2], n_G3[1:, 2] = 3, 0  # one group alone has the third: most resamples miss it
-    right_G3 = rng.binomial(n_G3, 0.6)
-    weight_RG = np.concatenate(list(resample_weights(np.zeros(6, np.int64))))
-    found_R3 = resampled_ratios(right_G3, n_G3)
-    assert found_R3.shape == (N_RESAMPLES, 3)
-    for weight_G, found_3 in zip(weight_RG, found_R3, strict=True):
-        for i in range(3):
-            n = sum(weight_G * n_G3[:, i])
-            value = right_G3[:, i].sum() / n_G3[:, i].sum()
-            expected = sum(weight_G * right_G3[:, i]) / n if n else value
-            assert found_3[i] == pytest.approx(expected)
+    true_NX = rng.random((30, 3)) < 0.4
+    a, b = (calls_of(rng, true_NX, 1) for _ in "ab")
+    copied = Calls(a.hits_USX.repeat(2, 1), a.calls_USX.repeat(2, 1), a.judged_SX.repeat(2, 0))
+    once, twice = (
+        macro_f1_swap_tests([system, b], true_NX.sum(0), [(0, 1)], draws=999) for system in (a, copied)
+    )
+    assert once == twice
+
+
+def test_systems_are_compared_with_several_pairs_as_alone():
+    rng = np.random.default_rng(9)
+    true_NX = rng.random((30, 3)) < 0.4
+    systems = [calls_of(rng, true_NX, n) for n in (1, 2, 3)]
+    together = macro_f1_swap_tests(systems, true_NX.sum(0), [(0, 1), (2, 0), (1, 2)], draws=999)
+    alone = [
+        macro_f1_swap_tests([systems[i], systems[j]], true_NX.sum(0), [(0, 1)], draws=999)[0]
+        for i, j in ((0, 1), (2, 0), (1, 2))
+    ]
+    assert together.tolist() == alone
+
+
+def test_one_image_on_which_systems_call_other_aus_gives_p_1_and_so_do_equal_systems():
+    rng = np.random.default_rng(10)
+    true_NX = rng.random((30, 3)) < 0.4
+    a = calls_of(rng, true_NX, 1)
+    hits, calls = a.hits_USX.copy(), a.calls_USX.copy()
+    calls[3, 0, 1] = 1 - calls[3, 0, 1]
+    hits[3, 0, 1] = calls[3, 0, 1] * true_NX[3, 1]
+    other = a._replace(hits_USX=hits, calls_USX=calls)
+    assert macro_f1_swap_tests([a, other, a], true_NX.sum(0), [(0, 1), (0, 2)]).tolist() == [1, 1]
+
+
+def test_the_test_of_macro_f1_finds_a_difference_between_equal_systems_in_5_of_100_cases():
+    rng, trials = np.random.default_rng(11), 300
+    true_NX = rng.random((150, 4)) < [0.5, 0.2, 0.1, 0.02]
+    systems = [calls_of(rng, true_NX, 1) for _ in range(2 * trials)]
+    pairs = [(i, i + 1) for i in range(0, 2 * trials, 2)]
+    p_P = macro_f1_swap_tests(systems, true_NX.sum(0), pairs, draws=199)
+    assert 0.01 * trials <= np.sum(p_P <= 0.05) <= 0.085 * trials

@@ -9,6 +9,7 @@ import pyarrow.parquet as pq
 import pytest
 import torch
 
+from rafce.bootstrap import Resampling, resampling_of
 from rafce.errors import ConfigError, DatasetError, ImageError
 from rafce_train.compare import possible
 from rafce_train.config import Config
@@ -19,7 +20,6 @@ from rafce_train.losses import au_loss
 from rafce_train.metrics import au_metrics, emotion_metrics, tune_thresholds
 from rafce_train.plan import make_plan
 from rafce_train.predict import predict
-from rafce_train.resampling import OverGroups, resampling_of
 from rafce_train.run import start
 from rafce_train.saved import open_model
 from rafce_train.setup import make_priors
@@ -346,7 +346,7 @@ def test_a_group_of_one_image_each_is_an_image():
     """As many groups as images: the draws are those of the bootstrap over images, whose spread is that of a mean."""
     values_N = np.random.default_rng(0).normal(size=50)
     resampling = resampling_of(np.arange(50))
-    means = [times_N @ values_N / times_N.sum() for times_N in resampling.resamples(np.zeros(50, np.int64))]
+    means = [times_N @ values_N / times_N.sum() for times_N in resampling.weights(50)]
     assert np.std(means) == pytest.approx(values_N.std() / np.sqrt(50), rel=0.1)
 
 
@@ -354,11 +354,9 @@ def test_copies_of_an_image_tell_no_more_than_one():
     """Ten copies of each image in a group: intervals are as wide as without the copies."""
     hit_N = np.random.default_rng(1).random(30) < 0.6
     everyone_N = np.ones(30, np.bool_)
-    once = OverGroups(np.arange(30)).rate_interval(hit_N, everyone_N)
-    copied = OverGroups(np.repeat(np.arange(30), 10)).rate_interval(
-        np.repeat(hit_N, 10), np.repeat(everyone_N, 10)
-    )
-    assert copied == pytest.approx(once)
+    once = Resampling(np.arange(30)).rate(hit_N, everyone_N)
+    copied = Resampling(np.repeat(np.arange(30), 10)).rate(np.repeat(hit_N, 10), np.repeat(everyone_N, 10))
+    assert [float(of) for of in copied] == pytest.approx([float(of) for of in once])
 
 
 def test_uar_and_macro_f1_intervals_over_groups_equal_loops_that_draw_groups():
@@ -388,4 +386,5 @@ def test_images_of_a_single_group_have_no_interval(data):
     alone = replace(data, group_N=np.full(len(data.names), "one"))
     resampling = resampling_of(alone.groups("test"))
     assert not resampling.can_vary(np.ones(9, np.bool_))
-    assert np.isnan(resampling.rate_interval(np.ones(9, np.bool_), np.ones(9, np.bool_))).all()
+    found = resampling.rate(np.ones(9, np.bool_), np.ones(9, np.bool_))
+    assert np.isnan([found.low, found.high]).all()

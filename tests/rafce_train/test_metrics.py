@@ -9,8 +9,9 @@ from hypothesis import strategies as st
 from scipy import stats
 from sklearn import metrics as sk
 
+from rafce.bootstrap import N_RESAMPLES, OVER_IMAGES, resampling_of
+from rafce.intervals import clopper_pearson, mean_recall, wilson
 from rafce_train import metrics
-from rafce_train.resampling import image_resamples
 
 K, A = 4, 3
 EMOTIONS = ("glad", "cross", "calm", "sad")
@@ -70,28 +71,99 @@ def test_an_emotion_without_images_has_no_figures():
     assert absent == {"emotion": "sad", "support": 0, "groups": None, "recall": nothing, "f1": nothing}
 
 
-def test_uar_interval_equals_the_binomial_bootstrap():
-    """Resampling within an emotion redraws its hits from a binomial distribution: here they are drawn directly."""
-    emotion_N = np.repeat([0, 1, 2], [40, 25, 8])
-    predicted_N = np.concatenate(
-        [np.repeat([0, 1], [30, 10]), np.repeat([1, 2], [10, 15]), np.repeat([2, 0], 4)]
+def test_uar_has_the_interval_of_a_mean_recall():
+    emotion_N, probability_NK, _, _ = predictions(0)
+    found = metrics.emotion_metrics(EMOTIONS, emotion_N, probability_NK)["uar"]
+    right_N = probability_NK.argmax(1) == emotion_N
+    expected = mean_recall(np.bincount(emotion_N[right_N], minlength=K), np.bincount(emotion_N, minlength=K))
+    assert list(found.values()) == pytest.approx([float(of) for of in expected])
+
+
+def test_a_class_of_one_image_has_the_exact_interval_and_gives_uar_a_width():
+    emotion_N = np.array([0] * 9 + [1, 2])
+    found = metrics.emotion_metrics(EMOTIONS, emotion_N, np.eye(K)[emotion_N])  # all right
+    for row, limits in zip(found["emotions"], [wilson(9, 9), *[clopper_pearson(1, 1)] * 2], strict=False):
+        assert (row["recall"]["ci_low"], row["recall"]["ci_high"]) == pytest.approx(tuple(map(float, limits)))
+    for name in ("accuracy", "uar", "macro_f1"):
+        assert found[name]["ci_low"] < found[name]["value"] == found[name]["ci_high"] == 1
+
+
+def widths(found):
+    """Where an interval is, and how wide, in everything that has one."""
+    if isinstance(found, dict) and "ci_low" in found:
+        return [] if found["ci_low"] is None else [found["ci_high"] - found["ci_low"]]
+    inner = found.values() if isinstance(found, dict) else found if isinstance(found, list) else ()
+    return [width for each in inner for width in widths(each)]
+
+
+@pytest.mark.parametrize("n_groups", [None, 2, 5])
+@pytest.mark.parametrize("says", ["the truth", "the first", "never the truth"])
+def test_no_figure_has_an_interval_without_a_width(says, n_groups):
+    """A class of 1, 2 and many images, all right or all wrong; AUs ranked perfectly, or the wrong way round."""
+    emotion_N = np.array([0] * 20 + [1] * 2 + [2])
+    predicted_N = {"the truth": emotion_N, "the first": 0 * emotion_N}.get(says, 1 - (emotion_N > 0))
+    resampling = OVER_IMAGES if n_groups is None else resampling_of(np.arange(23) % n_groups)
+    au_NA = np.stack([emotion_N == k for k in (1, 2, 9)], axis=1).astype(np.float32)
+    au_p_NA = au_NA if says == "the truth" else 1 - au_NA
+    found = [
+        metrics.emotion_metrics(EMOTIONS, emotion_N, np.eye(K)[predicted_N], resampling),
+        metrics.au_metrics(AUS, au_NA, au_p_NA, np.full(A, 0.5), np.full(A, 3), resampling),
+        metrics.majority_baseline(EMOTIONS, np.array([5, 1, 1, 0]), emotion_N, resampling),
+    ]
+    assert min(widths(found)) > 0.001
+    there = [*found[1]["aus"][:1], *found[0]["emotions"][:1]]  # in several groups
+    assert all(
+        None not in row[name].values() for row in there for name in row.keys() & {"f1", "average_precision"}
     )
-    found = metrics.emotion_metrics(EMOTIONS, emotion_N, np.eye(K)[predicted_N])["uar"]
-    hits = np.random.default_rng(1).binomial([40, 25, 8], [30 / 40, 10 / 25, 4 / 8], (100_000, 3))
-    low, high = np.percentile((hits / [40, 25, 8]).mean(1), [2.5, 97.5])
-    assert (found["ci_low"], found["ci_high"]) == pytest.approx((low, high), abs=0.015)
+    for name in ("uar", "macro_f1", "accuracy"):
+        assert found[0][name]["ci_low"] <= found[0][name]["value"] <= found[0][name]["ci_high"]
+        assert found[0][name]["ci_low"] >= 0
+        assert found[0][name]["ci_high"] <= 1
 
 
-@given(st.lists(st.integers(0, 3), min_size=1, max_size=40).map(np.array))
-@settings(max_examples=30, deadline=None)
-def test_resamples_keep_the_size_of_every_stratum(stratum_N):
-    for times_N in image_resamples(stratum_N, 5):
-        np.testing.assert_array_equal(np.bincount(stratum_N, weights=times_N), np.bincount(stratum_N))
+def test_f1_has_wilsons_limits_of_the_jaccard_index_even_where_it_is_0():
+    emotion_N, probability_NK, au_NA, au_probability_NA = predictions(1)
+    probability_NK[:, 2] = 0  # never said
+    found = metrics.emotion_metrics(EMOTIONS, emotion_N, probability_NK)["emotions"]
+    predicted_N = probability_NK.argmax(1)
+    aus = metrics.au_metrics(AUS, au_NA, au_probability_NA, np.full(A, 0.5), np.full(A, 3))["aus"]
+    cells = [(emotion_N == k, predicted_N == k, row["f1"]) for k, row in enumerate(found[:3])]
+    cells += [(au_NA[:, i] == 1, (au_probability_NA[:, i] >= 0.5) & ~np.isnan(au_NA[:, i]), row["f1"])
+              for i, row in enumerate(aus)]  # fmt: skip
+    for true_N, called_N, f1 in cells:
+        low, high = (float(of) for of in wilson((true_N & called_N).sum(), (true_N | called_N).sum()))
+        assert (f1["ci_low"], f1["ci_high"]) == pytest.approx((2 * low / (1 + low), 2 * high / (1 + high)))
+    assert found[2]["f1"]["value"] == 0 < found[2]["f1"]["ci_high"]
 
 
-def test_resamples_draw_every_image_equally_often():
-    times = sum(image_resamples(np.array([0, 1, 0, 0, 1]), 20_000))
-    assert np.abs(times / 20_000 - 1).max() < 0.03
+def test_emotion_macro_f1_interval_equals_a_bootstrap_written_out():
+    emotion_N, probability_NK, _, _ = predictions(2, n=120)
+    predicted_N = probability_NK.argmax(1)
+    found = metrics.emotion_metrics(EMOTIONS, emotion_N, probability_NK)["macro_f1"]
+    random, drawn = np.random.default_rng(0), []
+    for _ in range(N_RESAMPLES):
+        rows = random.integers(120, size=120)
+        drawn.append(
+            sk.f1_score(emotion_N[rows], predicted_N[rows], labels=range(3), average="macro", zero_division=0)
+        )
+    half = 1.96 * np.std(drawn)
+    assert (found["ci_low"], found["ci_high"]) == pytest.approx(
+        (found["value"] - half, found["value"] + half)
+    )
+
+
+def test_the_kinds_of_interval_are_named():
+    emotion_N, probability_NK, _, _ = predictions(0)
+    found = metrics.emotion_metrics(EMOTIONS, emotion_N, probability_NK)["intervals"]
+    assert found == {
+        "rates": "Wilson",
+        "recalls": "Wilson (below 3 images Clopper–Pearson)",
+        "uar": "MOVER",
+        "f1": "Wilson of TP / (TP + FP + FN)",
+        "scores": "bootstrap over images",
+    }
+    grouped = metrics.emotion_metrics(EMOTIONS, emotion_N, probability_NK, resampling_of(np.arange(60) % 9))
+    assert set(grouped["intervals"].values()) == {"bootstrap over groups"}
 
 
 @pytest.mark.parametrize("seed", range(5))
@@ -218,7 +290,9 @@ def test_the_majority_baseline_says_the_most_frequent_training_emotion():
     found = metrics.majority_baseline(EMOTIONS, np.array([3, 8, 8, 0]), np.array([1, 1, 0, 2, 1]))
     assert found["emotion"] == "cross"
     assert found["accuracy"]["value"] == pytest.approx(3 / 5)
-    assert found["uar"] == pytest.approx(1 / 3)
+    expected = mean_recall([0, 3, 0], [1, 3, 1])
+    assert list(found["uar"].values()) == pytest.approx([float(of) for of in expected])
+    assert found["uar"]["value"] == pytest.approx(1 / 3)
 
 
 def test_epoch_metrics_equal_the_full_ones_at_one_half():

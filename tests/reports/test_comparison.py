@@ -15,7 +15,8 @@ from scipy.stats import binomtest
 from rafce.atomic import MARK
 from rafce.dataset import Dataset
 from rafce.errors import ConfigError, OutputError, TrainingError
-from rafce.paired import holm, mcnemar, resample_weights
+from rafce.intervals import Estimate, difference, mean_recall, paired_difference, wilson
+from rafce.paired import Calls, flip_test, holm, macro_f1_swap_tests, mcnemar, net_difference, uar_differences
 from rafce.schema import au_column, emotion_slug, metadata
 from rafce_reports.comparison import compare_runs
 from rafce_reports.comparison_report import check_place, write_comparison
@@ -139,7 +140,7 @@ def runs(dataset, tmp_path_factory) -> list[Path]:
     """Ten systems, two seeds each."""
     root = tmp_path_factory.mktemp("comparison") / "runs"
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("rafce_train.resampling.N_RESAMPLES", 100)  # the intervals of single runs: quicker
+        patch.setattr("rafce_train.metrics.N_RESAMPLES", 100)  # the intervals of single runs: quicker
         return [
             write_run(root / f"{'-'.join(system)}-{seed}", dataset, *system, seed=seed)
             for seed in (0, 1)
@@ -187,9 +188,8 @@ def test_table_2_has_mean_and_spread_over_seeds_of_what_counting_gives(compariso
     found = only(comparison.table2, system="mtl", measure="recall", emotion=emotion)
     assert (found["percent"], found["sd"]) == pytest.approx((np.mean(recalls), np.std(recalls, ddof=1)))
     assert (found["support"], found["seeds"]) == (of_emotion.sum(), 2)
-    interval = np.mean([binomtest(int(r), int(of_emotion.sum())).proportion_ci(method="wilson") for r in
-                        (right(run)[of_emotion].sum() for run in folders)], axis=0)  # fmt: skip
-    assert (found["ci_low"], found["ci_high"]) == pytest.approx(tuple(100 * interval))
+    low, high = wilson(np.mean(recalls) / 100 * of_emotion.sum(), of_emotion.sum())
+    assert (found["ci_low"], found["ci_high"]) == pytest.approx((100 * low, 100 * high))
     accuracies = [100 * right(run).mean() for run in folders]
     overall = only(comparison.table2, system="mtl", measure="accuracy")
     assert (overall["percent"], overall["support"]) == (
@@ -300,7 +300,9 @@ def test_a_large_difference_is_real_and_an_equal_one_is_noise(comparison, runs, 
     equal = compare_runs([runs[0], twin]).tests
     assert set(equal["verdict"]) == {"inside noise"}
     assert equal["p"].tolist() == [1, 1]
-    assert not equal[["difference", "ci_low", "ci_high"]].any(axis=None)
+    assert not equal["difference"].any()
+    assert (equal["ci_low"] < 0).all()
+    assert (equal["ci_high"] > 0).all()
 
 
 def test_nothing_is_real_whose_interval_includes_0_or_whose_p_is_not_small(comparison):
@@ -318,6 +320,166 @@ def test_the_uar_difference_is_that_of_the_runs_own_figures(comparison, runs):
     found = only(comparison.tests, measure="uar", a="stl", b="mtl")
     assert found["difference"] == pytest.approx(100 * (uar("stl-") - uar("mtl-")))
     assert found["ci_low"] < found["difference"] < found["ci_high"]
+
+
+def predict_anew(run: Path, dataset, predicted_N) -> Path:
+    """Other predicted emotions in a run, which becomes one of an older release: these have no checksums."""
+    table = pq.read_table(run / "predictions.parquet")
+    probability_NK = (np.full((len(table), 14), 0.01) + 0.86 * np.eye(14)[predicted_N]).astype(np.float32)
+    columns = {f"p_{emotion_slug(name)}": probability_NK[:, k] for k, name in enumerate(dataset.emotions)}
+    columns["predicted"] = [dataset.emotions[k] for k in predicted_N]
+    for name, values in columns.items():
+        table = table.set_column(table.column_names.index(name), name, pa.array(values))
+    pq.write_table(table, run / "predictions.parquet")
+    true_N = np.array([dataset.emotions.index(name) for name in table["emotion"].to_pylist()])
+    figures = emotion_metrics(dataset.emotions, true_N, probability_NK)
+    as_an_older_release(run, lambda metrics: metrics["test"].update(figures))
+    return run
+
+
+def as_an_older_release(run: Path, change) -> None:
+    metrics = json.loads((run / "metrics.json").read_text())
+    change(metrics)
+    metrics["schema"] = "metrics/1"
+    (run / "metrics.json").write_text(json.dumps(metrics))
+    (run / "SHA256SUMS").unlink(missing_ok=True)
+
+
+@pytest.fixture
+def systems_of(dataset, tmp_path):
+    """Two systems as folders of runs, from the predicted emotion of each test image by each run."""
+
+    def write(*predicted_SN) -> list[Path]:
+        folders = []
+        for method, of_runs in zip(("stl", "mtl"), predicted_SN, strict=True):
+            for seed, predicted_N in enumerate(of_runs):
+                run = write_run(tmp_path / f"{method}-{seed}", dataset, method, seed=seed)
+                folders.append(predict_anew(run, dataset, predicted_N))
+        return folders
+
+    return write
+
+
+@pytest.fixture
+def emotion_N(dataset) -> np.ndarray:
+    test = pq.read_table(dataset.folder / "samples.parquet").to_pandas().query("partition == 'test'")
+    return test["emotion_id"].to_numpy(np.int64)
+
+
+def test_one_image_of_the_smallest_class_is_no_sure_difference(systems_of, emotion_N):
+    """It was: UAR +7.1 (+7.1 to +7.1), p = 0, "a better"."""
+    b_N = np.random.default_rng(0).integers(0, 14, len(emotion_N))
+    smallest = np.bincount(emotion_N).argmin()
+    image = np.flatnonzero(emotion_N == smallest)[0]
+    b_N[emotion_N == smallest] = (smallest + 1) % 14
+    a_N = b_N.copy()
+    a_N[image] = smallest
+    found = only(compare_runs(systems_of([a_N], [b_N])).tests, measure="uar")
+    assert found["difference"] == pytest.approx(100 / 14 / (emotion_N == smallest).sum())
+    assert found["ci_low"] < 0 < found["ci_high"]
+    assert (found["p"], found["verdict"]) == (1, "inside noise")
+
+
+def test_systems_that_always_say_one_class_have_a_uar_with_a_width(systems_of, emotion_N):
+    largest = np.full(len(emotion_N), np.bincount(emotion_N).argmax())
+    found = compare_runs(systems_of([largest], [largest - 1]))
+    for row in rows(found.table2, measure="uar", source="this comparison").to_dict("records"):
+        assert row["percent"] == pytest.approx(100 / 14)
+        assert row["ci_low"] < row["percent"] - 0.01
+        assert row["ci_high"] > row["percent"] + 1
+    recalls = rows(found.table2, measure="recall", source="this comparison")
+    assert (recalls["ci_high"] - recalls["ci_low"] > 1).all()
+
+
+def test_uar_is_tested_by_flipping_signs_and_has_the_interval_of_two_mean_recalls(runs, emotion_N):
+    folders = [[run for run in runs if run.name.startswith(name)] for name in ("stl-", "mml-wild-paper")]
+    a_NS, b_NS = (np.stack([right(run) for run in of], axis=1) for of in folders)
+    n_K = np.bincount(emotion_N)
+    a, b = (mean_recall(np.bincount(emotion_N, of.mean(1)), n_K) for of in (a_NS, b_NS))
+    found = only(compare_runs([*folders[0], *folders[1]]).tests, measure="uar")
+    assert [found["difference"], found["ci_low"], found["ci_high"]] == pytest.approx(
+        [100 * float(of) for of in difference(a, b)]
+    )
+    net_N = net_difference(a_NS, b_NS)
+    assert found["p"] == flip_test(uar_differences(net_N, emotion_N))
+    assert found["test"] == "signs of images flipped"
+    sds = [
+        100 * np.std([np.mean([of[emotion_N == k, s].mean() for k in range(14)]) for s in (0, 1)], ddof=1)
+        for of in (a_NS, b_NS)
+    ]
+    assert [found["sd_a"], found["sd_b"]] == pytest.approx(sds)
+
+
+def test_accuracy_has_the_interval_of_a_paired_difference_over_seeds(comparison, runs):
+    a_NS, b_NS = (
+        np.stack([right(run) for run in runs if run.name.startswith(name)], axis=1)
+        for name in ("stl-", "mtl-")
+    )
+    less_N = a_NS.mean(1) - b_NS.mean(1)
+    expected = paired_difference(less_N[less_N > 0].sum(), -less_N[less_N < 0].sum(), len(less_N))
+    found = only(comparison.tests, measure="accuracy", a="stl", b="mtl")
+    assert [found["difference"], found["ci_low"], found["ci_high"]] == pytest.approx(
+        [100 * float(of) for of in expected]
+    )
+
+
+def test_au_macro_f1_is_tested_by_swapping_predictions(comparison, runs, dataset):
+    test = pq.read_table(dataset.folder / "samples.parquet").to_pandas().query("partition == 'test'")
+    active_NA = test[[au_column(au) for au in dataset.aus]].to_numpy(bool)
+    systems = []
+    for name in ("mtl-", "mml-wild-paper"):
+        of = [pd.read_parquet(run / "predictions.parquet") for run in runs if run.name.startswith(name)]
+        called = [table[[f"p_{au_column(au)}" for au in dataset.aus]].to_numpy() >= 0.5 for table in of]
+        called_NSA = np.stack(called, axis=1)
+        judged_SA = np.ones((2, len(dataset.aus)), np.bool_)
+        systems.append(
+            Calls((called_NSA & active_NA[:, None]).astype(int), called_NSA.astype(int), judged_SA)
+        )
+    found = only(comparison.tests, measure="au_macro_f1", a="mtl", b="mml (wild)")
+    assert found["p"] == macro_f1_swap_tests(systems, active_NA.sum(0), [(0, 1)])[0]
+    assert found["test"] == "predictions of images swapped"
+    assert found["ci_low"] < found["difference"] < found["ci_high"]
+
+
+def test_a_figure_over_seeds_has_the_interval_of_its_mean(comparison, runs, emotion_N):
+    right_NS = np.stack([right(run) for run in runs if run.name.startswith("stl-")], axis=1)
+    n, n_K = len(right_NS), np.bincount(emotion_N)
+    count = right_NS.mean(1).sum()
+    expected = {
+        "accuracy": Estimate(count / n, *wilson(count, n)),
+        "uar": mean_recall(np.bincount(emotion_N, right_NS.mean(1)), n_K),
+    }
+    for measure, figure in expected.items():
+        for table in (comparison.table2, comparison.table3):
+            found = only(table, system="stl", measure=measure)
+            assert [found["percent"], found["ci_low"], found["ci_high"]] == pytest.approx(
+                [100 * float(of) for of in figure]
+            )
+
+
+def test_runs_of_an_older_release_get_the_same_intervals(runs, tmp_path):
+    """Its metrics.json has other intervals, and the UAR of the majority class as a number: predictions count."""
+
+    def change(metrics):
+        metrics["majority"]["uar"] = metrics["majority"]["uar"]["value"]
+        metrics["test"]["intervals"] = {"rates": "Wilson", "scores": "bootstrap over images"}
+        metrics["test"]["uar"] |= {"ci_low": 0.5, "ci_high": 0.6}
+
+    folders = [shutil.copytree(run, tmp_path / run.name) for run in (runs[0], runs[9])]
+    for folder in folders:
+        as_an_older_release(folder, change)
+    older, newer = compare_runs(folders), compare_runs([runs[0], runs[9]])
+    pd.testing.assert_frame_equal(older.table2, newer.table2)
+    write_comparison(older, tmp_path / "out")
+    assert "and a UAR of 7.1 %.</p>" in (tmp_path / "out/comparison.html").read_text()
+
+
+def test_the_page_says_which_interval_is_which_and_for_which_nets_p_holds(out):
+    page = " ".join((out / "comparison.html").read_text(encoding="utf-8").split())
+    assert "p and intervals hold for these trained nets" in page
+    assert "these combined (MOVER, Zou and Donner 2008)" in page
+    assert "A / B over seeds, ±" in page
+    assert "9,999 times" in page
 
 
 def test_without_their_labels_there_is_no_test_of_aus_and_the_reader_hears_of_it(
@@ -378,21 +540,25 @@ def test_groups_of_one_image_are_tested_as_images_are(runs, in_groups):
     alone, grouped = compare_runs([runs[1], runs[7]]).tests, compare_runs(in_groups(str)).tests
     assert set(grouped["groups"]) == {len(right(runs[1]))}
     assert alone["groups"].isna().all()
-    assert grouped["test"].tolist() == ["signs of groups, exact", "bootstrap, normal", "bootstrap, normal"]
-    for measure in ("accuracy", "au_macro_f1"):  # UAR of images draws within emotions
-        a, b = only(alone, measure=measure), only(grouped, measure=measure)
-        assert [a["ci_low"], a["ci_high"], a["p"]] == pytest.approx([b["ci_low"], b["ci_high"], b["p"]])
+    assert grouped["test"].tolist() == [
+        "signs of groups, exact",
+        "signs of groups flipped",
+        "predictions of groups swapped",
+    ]
+    assert grouped["p"].tolist() == alone["p"].tolist()
+    a, b = only(alone, measure="au_macro_f1"), only(grouped, measure="au_macro_f1")
+    assert [a["ci_low"], a["ci_high"]] == [b["ci_low"], b["ci_high"]]
 
 
-def test_differences_over_groups_equal_a_loop_that_draws_groups(in_groups, monkeypatch):
-    monkeypatch.setattr("rafce.paired.N_RESAMPLES", 200)
+def test_differences_over_groups_equal_a_loop_that_draws_groups(in_groups):
     folders = in_groups(lambda n: f"video {n % 23}")
     a_N, b_N = (right(folder).astype(int) for folder in folders)
     emotion_N = pd.read_parquet(folders[0] / "predictions.parquet")["emotion"].to_numpy(str)
     group_N, of_emotion = np.arange(len(a_N)) % 23, [emotion_N == emotion for emotion in set(emotion_N)]
     drawn: dict[str, list[float]] = {"accuracy": [], "uar": []}
-    for weight_G in np.concatenate(list(resample_weights(np.zeros(23, np.int64)))):
-        weight_N, recalls = weight_G[group_N], []
+    rng = np.random.default_rng(0)
+    for _ in range(2000):
+        weight_N, recalls = np.bincount(rng.integers(23, size=23), minlength=23)[group_N], []
         for of in of_emotion:
             weights = weight_N[of] if weight_N[of].any() else None
             recalls.append(np.average((a_N - b_N)[of], weights=weights))

@@ -139,9 +139,10 @@ def test_the_figures_stand_there_with_intervals_beside_the_majority_class(report
     metrics, text = read_run(reported_run).metrics, elements(reported_run / "report/report.html").text
     for name, label in (("accuracy", "accuracy"), ("uar", "UAR, mean recall over emotions")):
         value, low, high = (100 * metrics["test"][name][end] for end in ("value", "ci_low", "ci_high"))
-        always = metrics["majority"][name]
-        always = 100 * (always["value"] if name == "accuracy" else always)
-        assert f"{label} {value:.1f} {low:.1f} to {high:.1f} {always:.1f}" in text
+        always = [100 * metrics["majority"][name][end] for end in ("value", "ci_low", "ci_high")]
+        beside = f"{always[0]:.1f} ({always[1]:.1f} to {always[2]:.1f})"
+        assert f"{label} {value:.1f} {low:.1f} to {high:.1f} {beside}" in text
+        assert always[1] < always[0] < always[2]
     assert f"would be right in {100 * metrics['majority']['accuracy']['value']:.1f} % of these images" in text
 
 
@@ -211,7 +212,7 @@ def test_a_run_that_names_no_kind_of_interval_has_those_over_images(copied):
     rewrite(copied, older)
     (copied / "SHA256SUMS").unlink()
     before = page_of(copied).text
-    assert "Intervals: Wilson for accuracy, bootstrap over images for the others." in before
+    assert "Intervals: Wilson for accuracy; bootstrap over images for UAR and " in before
     assert "Intervals are over test images, for this trained network" in before
 
 
