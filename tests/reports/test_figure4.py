@@ -224,7 +224,7 @@ def test_each_card_holds_its_own_face_maps_boxes_and_words():
             grey, heat = panels[place], heats[2 * i + place - 1]
             assert grey.get_extent() == heat.get_extent()
             assert grey.get_extent()[0] > panels[place - 1].get_extent()[1]  # in the order of the runs
-            assert grey.get_extent()[2:] == (bottom, top)
+            assert tuple(grey.get_extent()[2:]) == (bottom, top)
             np.testing.assert_allclose(heat.get_array(), view.map_hh / view.map_hh.max())
             luma = one.pixels_HH3 @ np.array([0.299, 0.587, 0.114]) / 255
             np.testing.assert_allclose(grey.get_array(), luma)
