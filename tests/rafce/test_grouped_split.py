@@ -75,6 +75,14 @@ def test_another_seed_deals_otherwise_and_the_same_seed_alike():
     assert splits[0] == splits[1] != splits[2]
 
 
+@pytest.mark.parametrize("seed", range(3))
+def test_small_groups_even_out_what_a_large_one_leaves(seed):
+    """Half of the images in one group: dealt first it leaves train 20 short, dealt last 40 over."""
+    group_N = np.concatenate([np.zeros(100, np.int64), np.arange(1, 101)])
+    partition_N = grouped_split(np.zeros(200, np.int64), group_N, SHARES, seed)
+    assert [np.sum(partition_N == name) for name in PARTITIONS] == [120, 40, 40]
+
+
 def test_large_groups_are_found_in_every_partition():
     size_G = np.random.default_rng(1).permutation(np.arange(60, 120))
     group_N = np.repeat(np.arange(60), size_G)
