@@ -275,29 +275,25 @@ def steady_hypothesis() -> None:
 _COPY: Path
 
 
-def start_worker(root: Path, scratch: Path) -> None:
+def start_worker(whole: Path, scratch: Path) -> None:
     """A copy of the tree for each process that works through faults."""
     global _COPY  # noqa: PLW0603 (a worker has nothing else to keep it in)
-    _COPY = Path(tempfile.mkdtemp(dir=scratch)).resolve()
-    copy_tree(root, _COPY)
+    _COPY = Path(tempfile.mkdtemp(dir=scratch)) / "tree"
+    shutil.copytree(whole, _COPY)
 
 
 def try_mutant(mutant: Mutant) -> Json:
     """Whether the tests of a fault notice it; the copy is whole again afterwards."""
-    target = _COPY / mutant.file
-    whole, begun = target.read_bytes(), time.monotonic()
+    target, begun = _COPY / mutant.file, time.monotonic()
+    whole, times = target.read_bytes(), (target.stat().st_atime_ns, target.stat().st_mtime_ns)
     target.write_text(mutant.text, encoding="utf-8")
     try:
         found = run_tests(_COPY, mutant.tests, mutant.file)
     finally:
         target.write_bytes(whole)
+        os.utime(target, ns=times)  # the compiled file that belongs to it goes by this
         shutil.rmtree(_COPY / "basetemp", ignore_errors=True)
     return {**found, "title": mutant.title, "seconds": time.monotonic() - begun}
-
-
-def try_whole(tests: Sequence[str]) -> Json:
-    """Whether the tests pass on the code as it is."""
-    return run_tests(_COPY, tests, None)
 
 
 def run(mutants: Sequence[Mutant], root: Path, jobs: int) -> list[Json]:
@@ -307,23 +303,27 @@ def run(mutants: Sequence[Mutant], root: Path, jobs: int) -> list[Json]:
             importlib.import_module(name)
     steady_hypothesis()
     tests = sorted({test for mutant in mutants for test in mutant.tests})
-    with tempfile.TemporaryDirectory() as scratch:
+    with tempfile.TemporaryDirectory() as temporary:
+        scratch = Path(temporary).resolve()
+        copy_tree(root, scratch / "whole")
+        sys.dont_write_bytecode = False  # compiled here once for all copies
+        whole = run_tests(scratch / "whole", tests, None)
+        sys.dont_write_bytecode = True  # two texts of one size within a second share a time stamp
+        if whole["verdict"] != SURVIVED:
+            print(f"without any fault the tests do not pass: {whole['why']}")
+            return []
+        print(f"without any fault the {len(tests)} owning tests pass", flush=True)
+        shutil.rmtree(scratch / "whole" / "basetemp", ignore_errors=True)
         fork = multiprocessing.get_context("fork")
-        with fork.Pool(jobs, start_worker, (root, Path(scratch))) as pool:
-            whole = pool.apply(try_whole, (tests,))
-            if whole["verdict"] != SURVIVED:
-                print(f"without any fault the tests do not pass: {whole['why']}")
-                return []
-            print(f"without any fault the {len(tests)} owning tests pass", flush=True)
-            outcomes = []
-            for outcome in pool.imap(try_mutant, mutants):
-                why = f"\n         {outcome['why']}" if outcome["verdict"] == ERROR else ""
-                print(
-                    f"{outcome['verdict']:<8} {outcome['title']} ({outcome['seconds']:.1f} s){why}",
-                    flush=True,
-                )
-                outcomes.append(outcome)
-    return outcomes
+        with fork.Pool(jobs, start_worker, (scratch / "whole", scratch)) as pool:
+            return [said(outcome) for outcome in pool.imap(try_mutant, mutants)]
+
+
+def said(outcome: Json) -> Json:
+    """The outcome, after a line about it, and why, unless an assertion failed."""
+    why = f"\n         {outcome['why']}" if outcome["verdict"] == ERROR else ""
+    print(f"{outcome['verdict']:<8} {outcome['title']} ({outcome['seconds']:.1f} s){why}", flush=True)
+    return outcome
 
 
 def main() -> int:
@@ -337,7 +337,6 @@ def main() -> int:
     parser.add_argument("--root", type=Path, default=HERE.parents[1], help="the tree to copy")
     parser.add_argument("--faults", type=Path, default=HERE / "faults.py", help="the list of faults")
     given = parser.parse_args()
-    sys.dont_write_bytecode = True  # two texts of one size within a second share a time stamp
     faults = [
         fault
         for fault in runpy.run_path(str(given.faults))["FAULTS"]

@@ -11,9 +11,15 @@ import pytest
 
 from rafce.schema import au_column
 from rafce_reports.analysis import Analysis, AnalyzeOptions, analyze
-from rafce_reports.dataset_page import key_figures, lede
+from rafce_reports.dataset_page import dataset_page, key_figures, lede
+from rafce_reports.dataset_report import write_frames
 from rafce_reports.grids import N_LARGEST, classes_grid
 from rafce_reports.numbers import au_label
+
+FIGURES = (
+    *("figure1", "figure2", "frequencies", "lab_vs_wild", "au_information", "telling_aus", "cooccurrence"),
+    "sides",
+)
 
 
 @pytest.fixture(scope="module")
@@ -22,8 +28,11 @@ def analysis(dataset) -> Analysis:
 
 
 @pytest.fixture(scope="module")
-def page(reports, page_tables) -> Any:
-    return page_tables((reports / "report.html").read_text(encoding="utf-8"))
+def page(analysis, page_tables, tmp_path_factory) -> Any:
+    pictures = tmp_path_factory.mktemp("pictures")
+    for name in FIGURES:
+        (pictures / f"{name}.svg").write_text("<svg/>")
+    return page_tables(dataset_page(analysis, pictures))
 
 
 @pytest.fixture(scope="module")
@@ -33,9 +42,11 @@ def tables(page) -> dict[str, list[list[str]]]:
 
 
 @pytest.fixture(scope="module")
-def frame(reports) -> Callable[[str], pd.DataFrame]:
+def frame(analysis, tmp_path_factory) -> Callable[[str], pd.DataFrame]:
     """A table of the reports as the file beside the page holds it."""
-    return lambda name: pd.read_parquet(reports / f"{name}.parquet")
+    folder = tmp_path_factory.mktemp("frames")
+    write_frames(analysis, folder)
+    return lambda name: pd.read_parquet(folder / f"{name}.parquet")
 
 
 @pytest.fixture(scope="module")
