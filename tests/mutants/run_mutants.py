@@ -21,6 +21,7 @@ import sys
 import tempfile
 import time
 import tomllib
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from functools import cache
 from pathlib import Path
@@ -29,17 +30,6 @@ from typing import Any, NamedTuple
 HERE = Path(__file__).resolve().parent
 LONGEST = 300
 """Seconds that the tests of one fault may take."""
-HEAVY = (
-    "pandas",
-    "pyarrow.parquet",
-    "scipy.stats",
-    "matplotlib.pyplot",
-    "seaborn",
-    "torchvision",
-    "jinja2",
-    "PIL.Image",
-)
-"""Imported once and inherited by every run of tests, which then begins at once."""
 KILLED, SURVIVED, ERROR = "killed", "survived", "error"
 
 Json = dict[str, Any]
@@ -277,7 +267,7 @@ _COPY: Path
 
 def start_worker(whole: Path, scratch: Path) -> None:
     """A copy of the tree for each process that works through faults."""
-    global _COPY  # noqa: PLW0603 (a worker has nothing else to keep it in)
+    global _COPY  # a worker has nothing else to keep it in
     _COPY = Path(tempfile.mkdtemp(dir=scratch)) / "tree"
     shutil.copytree(whole, _COPY)
 
@@ -296,9 +286,12 @@ def try_mutant(mutant: Mutant) -> Json:
     return {**found, "title": mutant.title, "seconds": time.monotonic() - begun}
 
 
-def run(mutants: Sequence[Mutant], root: Path, jobs: int) -> list[Json]:
-    """Every fault's outcome, said as it comes; none where a test fails without any fault."""
-    for name in HEAVY:
+def run(mutants: Sequence[Mutant], root: Path, jobs: int, inherited: Sequence[str]) -> list[Json]:
+    """Every fault's outcome, said as it comes; none where a test fails without any fault.
+
+    The `inherited` modules are imported once, for every run of tests to begin with.
+    """
+    for name in inherited:
         with contextlib.suppress(ImportError):
             importlib.import_module(name)
     steady_hypothesis()
@@ -334,14 +327,14 @@ def main() -> int:
     )
     parser.add_argument("--jobs", type=int, default=min(2, os.cpu_count() or 1), help="faults at a time")
     parser.add_argument("--check", action="store_true", help="only see that every fault applies")
+    parser.add_argument(
+        "--subjects", action="store_true", help="count the faults of each figure, table and module"
+    )
     parser.add_argument("--root", type=Path, default=HERE.parents[1], help="the tree to copy")
     parser.add_argument("--faults", type=Path, default=HERE / "faults.py", help="the list of faults")
     given = parser.parse_args()
-    faults = [
-        fault
-        for fault in runpy.run_path(str(given.faults))["FAULTS"]
-        if given.only in fault.place or given.only in fault.of
-    ]
+    listed = runpy.run_path(str(given.faults))
+    faults = [fault for fault in listed["FAULTS"] if given.only in fault.place or given.only in fault.of]
     mutants, misfits = [], []
     for fault in faults:
         try:
@@ -349,11 +342,17 @@ def main() -> int:
         except MutantError as error:
             misfits.append(str(error))
     print("".join(f"error    {text}\n" for text in misfits), end="")
+    if given.subjects:
+        print(
+            "".join(f"{n:>3} of {name}\n" for name, n in Counter(fault.of for fault in faults).items()),
+            end="",
+        )
     if given.check or misfits:
         print(f"{len(faults)} faults: {len(mutants)} apply, {len(misfits)} do not")
         return int(bool(misfits))
     begun = time.monotonic()
-    verdicts = [outcome["verdict"] for outcome in run(mutants, given.root.resolve(), given.jobs)]
+    outcomes = run(mutants, given.root.resolve(), given.jobs, listed.get("INHERITED", ()))
+    verdicts = [outcome["verdict"] for outcome in outcomes]
     counted = ", ".join(f"{verdicts.count(word)} {word}" for word in (KILLED, SURVIVED, ERROR))
     print(f"{len(faults)} faults: {counted}, in {time.monotonic() - begun:.0f} s")
     return int(not faults or verdicts.count(KILLED) != len(faults))

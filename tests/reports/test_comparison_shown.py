@@ -133,6 +133,11 @@ def page(comparison, page_tables, tmp_path_factory) -> Any:
     return page_tables(comparison_page(comparison, table_2, table_3, pictures))
 
 
+def untyped(figure):
+    """A figure whose artists may be asked for what their base class does not promise."""
+    return figure
+
+
 def signed(value: float) -> str:
     return f"{value:+.1f}".replace("-", "−")
 
@@ -166,7 +171,7 @@ def texts_of(tests: pd.DataFrame, measure: str, one: str, other: str) -> list[st
 
 def test_figure_5_draws_each_systems_own_accuracy_in_its_panel_and_the_others_behind(systems):
     with drawing_style():
-        part = draw_figure5(systems).subfigs[0]
+        part = untyped(draw_figure5(systems)).subfigs[0]
     assert part.get_suptitle() == "(a) Validation accuracy, %"
     assert part.get_supxlabel() == "iterations"
     means = {
@@ -193,7 +198,7 @@ def test_figure_5_draws_each_systems_own_accuracy_in_its_panel_and_the_others_be
 
 def test_figure_5_draws_the_learned_weights_in_the_colours_of_its_legend(systems):
     with drawing_style():
-        part = draw_figure5(systems).subfigs[1]
+        part = untyped(draw_figure5(systems)).subfigs[1]
     assert part.get_suptitle() == "(b) Mean learned weight ω of each loss"
     (legend,) = part.legends
     colours = {
@@ -402,8 +407,8 @@ def test_markdown_and_latex_print_the_cells_of_the_page(comparison, page, number
     n_stubs = len(table.stubs)
     body = [line for line in latex(table).splitlines() if line.endswith(r"\\[-0.5ex]")]
     figures: dict[int, list[str]] = {i: [] for i in range(len(rows))}
-    for i, line in enumerate(body):
-        figures[i % len(rows)] += line.removesuffix(r" \\[-0.5ex]").split(" & ")[n_stubs:]
+    for i, row_text in enumerate(body):
+        figures[i % len(rows)] += row_text.removesuffix(r" \\[-0.5ex]").split(" & ")[n_stubs:]
     for i, row in enumerate(table.rows):
         expected = {cell.figure.replace("±", r"$\pm$").replace("–", "--") for cell in row.cells}
         assert set(figures[i]) == expected

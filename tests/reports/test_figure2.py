@@ -4,7 +4,7 @@ import csv
 from functools import cache
 from importlib.resources import files
 from itertools import combinations
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import pytest
@@ -42,7 +42,7 @@ each_case = pytest.mark.parametrize("case", CASES)
 
 
 @cache
-def drawn(case):
+def drawn(case) -> Any:  # artists are asked for what their base class does not promise
     return draw_figure2(*CASES[case])
 
 
@@ -100,7 +100,7 @@ def test_red_and_dashed_boxes_are_as_many_as_the_marks():
 
 
 class Face(NamedTuple):
-    """A face as it is drawn: caption, the title above it, page position of the irises, lips, and AUs with their marks."""
+    """A face as it is drawn: caption, title above it, place of the irises on the page, lips, AUs with their boxes."""
 
     caption: str
     title: str
