@@ -89,7 +89,7 @@ def systems() -> tuple[System, ...]:
 
 def made_up_tests() -> pd.DataFrame:
     """A row a measure and pair; no two rows have a number in common."""
-    rows = []
+    rows: list[dict[str, Any]] = []
     for measure in ("accuracy", "uar", "au_macro_f1"):
         known = NAMES if measure != "au_macro_f1" else NAMES[1:]
         pairs = [(a, b) for i, a in enumerate(known) for b in known[i + 1 :]]
@@ -136,6 +136,11 @@ def page(comparison, page_tables, tmp_path_factory) -> Any:
 def untyped(figure):
     """A figure whose artists may be asked for what their base class does not promise."""
     return figure
+
+
+def collections(axes, kind):
+    """The collections of one kind in their order."""
+    return [found for found in axes.collections if isinstance(found, kind)]
 
 
 def signed(value: float) -> str:
@@ -187,7 +192,7 @@ def test_figure_5_draws_each_systems_own_accuracy_in_its_panel_and_the_others_be
         grey = [tuple(line.get_ydata()) for line in behind]
         expected = [tuple(mean) for other, mean in means.items() if other != name]
         np.testing.assert_allclose(sorted(grey), sorted(expected))
-        (area,) = (found for found in axes.collections if isinstance(found, PolyCollection))
+        (area,) = collections(axes, PolyCollection)
         runs = next(system.runs for system in systems if system.name == name)
         spread = 100 * np.std([run.history["accuracy"] for run in runs], axis=0, ddof=1)
         points = area.get_paths()[0].vertices[:, 1]

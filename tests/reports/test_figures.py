@@ -3,6 +3,7 @@
 import hashlib
 from itertools import combinations, pairwise
 from pathlib import Path
+from typing import Any
 
 import matplotlib.colors
 import numpy as np
@@ -199,9 +200,13 @@ def test_the_pair_matrix_holds_each_pair_above_its_diagonal(analysis):
 
 
 def test_sides_show_only_aus_that_are_ever_one_sided(analysis):
-    one_sided = analysis.sides[(analysis.sides["place"] == "one side") & (analysis.sides["count"] > 0)]
-    labels = draw_sides(analysis.sides).axes[0].get_yticklabels()
-    assert [int(label.get_text().split()[0]) for label in labels] == one_sided["au"].tolist()
+    never = analysis.sides["au"].isin([4, 12])
+    sides = analysis.sides.assign(count=analysis.sides["count"].where(~never, 0))
+    one_sided = sides[(sides["place"] == "one side") & (sides["count"] > 0)]
+    labels = draw_sides(sides).axes[0].get_yticklabels()
+    shown = [int(label.get_text().split()[0]) for label in labels]
+    assert shown == one_sided["au"].tolist()
+    assert not {4, 12} & {*shown}
 
 
 @pytest.mark.parametrize("kind", ["png", "svg", "pdf"])
@@ -234,6 +239,11 @@ def test_frames_have_an_interval_beside_every_rate(analysis):
 def untyped(figure):
     """A figure whose artists may be asked for what their base class does not promise."""
     return figure
+
+
+def collections(axes, kind):
+    """The collections of one kind in their order."""
+    return [found for found in axes.collections if isinstance(found, kind)]
 
 
 def table_of(frame: pd.DataFrame, *keys: str) -> dict:
@@ -319,7 +329,7 @@ def cells(axes: Axes) -> dict[tuple[str, int], Text]:
     return found
 
 
-def shades(axes: Axes) -> dict[tuple[str, int], float]:
+def shades(axes: Any) -> dict[tuple[str, int], float]:
     """The value that each cell of a heat map is coloured by."""
     rows, columns = list(ticks(axes, "y").values()), list(ticks(axes, "x").values())
     values = axes.collections[0].get_array().reshape(len(rows), len(columns))
@@ -378,7 +388,7 @@ def test_every_cell_of_the_difference_is_wild_minus_laboratory_red_where_the_wil
 def series(axes: Axes) -> dict[float, tuple[float, float, float, str]]:
     """Value, both ends of the interval and colour of each dot, by its place."""
     found = {}
-    bars = [lines for lines in axes.collections if isinstance(lines, LineCollection)]
+    bars = collections(axes, LineCollection)
     for (colour, places, values), lines in zip(dots(axes), bars, strict=True):
         for place, value, ((low, y), (high, _)) in zip(places, values, lines.get_segments(), strict=True):
             assert y == place
@@ -459,7 +469,7 @@ def test_left_and_right_bars_are_the_subjects_left_and_right(analysis):
         ("left side only", -1),
         ("right side only", 1),
     ]
-    bounds = [lines for lines in axes.collections if isinstance(lines, LineCollection)]
+    bounds = collections(axes, LineCollection)
     for place, sign, colour, bars, lines in zip(
         ("left", "right"), (-1, 1), (LEFT, RIGHT), axes.containers, bounds, strict=True
     ):

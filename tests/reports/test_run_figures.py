@@ -38,6 +38,11 @@ def untyped(figure):
     return figure
 
 
+def collections(axes, kind):
+    """The collections of one kind in their order."""
+    return [found for found in axes.collections if isinstance(found, kind)]
+
+
 def percent(value) -> str:
     return "–" if value is None else f"{100 * value:.1f}"
 
@@ -82,7 +87,7 @@ def test_each_line_of_the_curves_is_the_column_that_its_label_names(run):
         assert (line.get_linestyle() == "-") == (not label.endswith("validation"))
     assert losses.get_yscale() == "log"
     learned = {line.get_label(): line for line in weights.lines[:-1]}
-    spreads = [found for found in weights.collections if isinstance(found, PolyCollection)]
+    spreads = collections(weights, PolyCollection)
     for (label, line), area in zip(learned.items(), spreads, strict=True):
         term = {"AU": "au", "alignment": "align"}[label]
         mean, spread = run.history[f"omega_{term}"], run.history[f"omega_{term}_sd"]
@@ -163,7 +168,7 @@ def test_bins_of_the_reliability_diagram_are_those_of_the_predictions(run):
         assert bar.get_x() + bar.get_width() == pytest.approx(100 * row["to"])
         inside_N = (confidence_N >= row["from"]) & (confidence_N < row["to"])
         assert bar.get_height() == inside_N.sum()
-    gaps, bounds = (found for found in above.collections if isinstance(found, LineCollection))
+    gaps, bounds = collections(above, LineCollection)
     for lines, low, high in ((gaps, "confidence", "accuracy"), (bounds, "ci_low", "ci_high")):
         expected = 100 * bins[["confidence", low, "confidence", high]].to_numpy()
         np.testing.assert_allclose(np.reshape(lines.get_segments(), (-1, 4)), expected)
