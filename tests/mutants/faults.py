@@ -1,24 +1,15 @@
 """Faults that say something wrong in silence, each with the tests that must notice it; `run_mutants.py` tries them.
 
-A fault is named by a definition (a function, a method as `Class.method`, a constant) and a snippet of it, so that it
-stays when its module moves. Where several definitions have the name, the snippet tells them apart. `of` is what would
-be wrong: a figure or table by the name of the function that makes it, or a module of statistics by its subject.
+A fault is named by a definition (function, `Class.method`, constant, macro of a template) and a snippet of it, so that
+it stays when its module moves. Where several definitions have the name, the snippet tells them apart. `of` is what
+would be wrong: a figure or table by the name of the function that makes it, or a module of statistics by its subject.
 """
 
 from typing import NamedTuple
 
 INHERITED = (
-    *(
-        "pandas",
-        "pyarrow.parquet",
-        "scipy.stats",
-        "sklearn.metrics",
-        "matplotlib.pyplot",
-        "seaborn",
-        "jinja2",
-    ),
-    *("PIL.Image", "torchvision", "hypothesis"),
-)
+    "pandas pyarrow.parquet scipy.stats sklearn.metrics matplotlib.pyplot seaborn jinja2 PIL.Image torchvision hypothesis"
+).split()
 """What the tests import from elsewhere: loaded once for all of them."""
 
 
@@ -360,6 +351,18 @@ RUN_FIGURES = [
             "test_each_number_is_joined_to_a_box_of_its_own_au",
         ),
         ("_draw_heat", "map_hh / map_hh.max()", "map_hh", "test_a_map_is_scaled_to_its_own_maximum"),
+        (
+            "heading",
+            'zip("AB", looks, strict=False)',
+            'zip("BA", looks, strict=False)',
+            "test_figure_4_is_headed_by_what_is_asked_of_which_runs",
+        ),
+        (
+            "explanation",
+            "{outcome.n_candidates} test images",
+            "{len(outcome.examples)} test images",
+            "test_figure_4_is_headed_by_what_is_asked_of_which_runs",
+        ),
     ),
     *faults(
         "draw_figure5",
@@ -620,6 +623,60 @@ DATASET_TABLES = [
             '"training images only"',
             '"test images only"',
             "test_the_caption_says_what_was_counted",
+        ),
+    ),
+]
+
+PAGES = [
+    *faults(
+        "grid on a page",
+        (
+            "grid",
+            "{{ column.head }}",
+            "{{ table.columns[0].head }}",
+            "test_the_largest_differences_are_wild_minus_laboratory",
+        ),
+        (
+            "grid",
+            "{% for value in table.foot %}",
+            "{% for value in table.rows[0] %}",
+            "test_images_per_emotion_and_partition_are_those_of_the_samples",
+        ),
+    ),
+    *faults(
+        "table 1 on a page",
+        (
+            "tip",
+            '"in the wild" if row.environment == "wild"',
+            '"in the wild" if row.environment != "wild"',
+            "test_table_1_of_the_page_prints_the_counts_of_the_samples",
+        ),
+        (
+            "tip",
+            "{{ cell.count }} of {{ cell.n }} images",
+            "{{ cell.n }} of {{ cell.count }} images",
+            "test_table_1_of_the_page_prints_the_counts_of_the_samples",
+        ),
+        (
+            "table1_grid",
+            "{{ row.size }}",
+            "{{ table.rows[0].size }}",
+            "test_table_1_of_the_page_prints_the_counts_of_the_samples",
+        ),
+    ),
+    *faults(
+        "printed table on a page",
+        (
+            "printed",
+            "{{ cell.interval }}</span>",
+            "{{ row.cells[0].interval }}</span>",
+            "test_table_2_means_the_runs_and_the_page_prints_them_in_their_rows_and_columns",
+        ),
+        (
+            "printed",
+            "{{ group.title }}",
+            "{{ table.groups[0].title }}",
+            "test_table_2_means_the_runs_and_the_page_prints_them_in_their_rows_and_columns",
         ),
     ),
 ]
@@ -1375,6 +1432,7 @@ FAULTS = [
     *DATASET_FIGURES,
     *RUN_FIGURES,
     *DATASET_TABLES,
+    *PAGES,
     *RUN_TABLES,
     *COMPARISON_TABLES,
     *STATISTICS,

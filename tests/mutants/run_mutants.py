@@ -14,6 +14,7 @@ import importlib
 import json
 import multiprocessing
 import os
+import re
 import runpy
 import shutil
 import signal
@@ -30,6 +31,7 @@ from typing import Any, NamedTuple
 HERE = Path(__file__).resolve().parent
 LONGEST = 300
 """Seconds that the tests of one fault may take."""
+MACRO = re.compile(r"{%-? macro (\w+)\(.*?endmacro -?%}", re.DOTALL)
 KILLED, SURVIVED, ERROR = "killed", "survived", "error"
 
 Json = dict[str, Any]
@@ -68,9 +70,15 @@ def sources(root: Path) -> list[Path]:
 
 @cache
 def places(root: Path) -> tuple[Place, ...]:
-    """Every function, class, method and module constant of the packages."""
-    files = [file for package in sources(root) for file in sorted(package.rglob("*.py"))]
-    return tuple(place for file in files for place in _places_in(file))
+    """Every function, class, method and module constant of the packages, and every macro of their templates."""
+    files = [file for package in sources(root) for file in sorted(package.rglob("*"))]
+    of = {".py": _places_in, ".html": _macros_in}
+    return tuple(place for file in files if file.suffix in of for place in of[file.suffix](file))
+
+
+def _macros_in(file: Path) -> Iterator[Place]:
+    for macro in MACRO.finditer(file.read_text(encoding="utf-8")):
+        yield Place(file, f"{file.stem}.{macro[1]}", macro.start(), macro.end())
 
 
 def _places_in(file: Path) -> Iterator[Place]:
@@ -122,7 +130,7 @@ def mutant_of(fault: Any, root: Path) -> Mutant:
     text = place.file.read_text(encoding="utf-8")
     body = _text(place).replace(fault.old, fault.new)
     changed = text[: place.start] + body + text[place.end :]
-    if ast.dump(_parsed(changed, fault)) == ast.dump(ast.parse(text)):
+    if _meaning(changed, place.file, fault) == _meaning(text, place.file, fault):
         raise MutantError(f"{fault.place}: {fault.new!r} means the same")
     title = " ".join(f"{fault.place}: {fault.old} -> {fault.new}".split())
     return Mutant(title, place.file.relative_to(root), changed, _owners(fault, root))
@@ -132,9 +140,10 @@ def _text(place: Place) -> str:
     return place.file.read_text(encoding="utf-8")[place.start : place.end]
 
 
-def _parsed(text: str, fault: Any) -> ast.Module:
+def _meaning(text: str, file: Path, fault: Any) -> str:
+    """What tells a text from another that means the same; MutantError where it is no Python."""
     try:
-        return ast.parse(text)
+        return ast.dump(ast.parse(text)) if file.suffix == ".py" else text
     except SyntaxError as error:
         raise MutantError(f"{fault.place}: {fault.new!r} is no Python: {error.msg}") from None
 
@@ -211,7 +220,7 @@ def _in_child(copy: Path, tests: Sequence[str], module: Path | None) -> Json:
     log = os.open(copy / "log.txt", os.O_CREAT | os.O_WRONLY | os.O_TRUNC)
     os.dup2(log, 1)
     os.dup2(log, 2)
-    if module is not None:
+    if module is not None and module.suffix == ".py":
         try:
             _import(copy, module)
         except Exception as error:  # whatever a broken module does when it is imported

@@ -24,6 +24,7 @@ BESIDE_FIGURES_AND_TABLES = {
         "model card",
         "run page",
     ),
+    *("grid on a page", "table 1 on a page", "printed table on a page"),
     *("pairs of a comparison", "ties", "split", "weights report", "schedule", "base learning", "losses"),
 }
 
@@ -98,6 +99,10 @@ def test_nothing():
     helper(1)
 
 
+def test_page():
+    assert "<b>one</b>" in (Path(thing.__file__).parent / "page.html").read_text()
+
+
 def test_that_fails():
     assert half(4) == 3
 """
@@ -111,6 +116,9 @@ def tree(tmp_path):
     (root / "tests").mkdir()
     (root / "thing" / "__init__.py").write_text("")
     (root / "thing" / "code.py").write_text(CODE)
+    (root / "thing" / "page.html").write_text(
+        "{% macro cell(x) -%}\n<b>one</b>\n{%- endmacro %}\n<i>one</i>\n"
+    )
     (root / "tests" / "test_code.py").write_text(TESTS)
     (root / "pyproject.toml").write_text('[tool.hatch.build.targets.wheel]\npackages = ["thing"]\n')
 
@@ -126,23 +134,24 @@ def tree(tmp_path):
 
 
 def test_killed_survived_and_broken_faults_are_told_apart_and_the_tree_is_untouched(tree, tmp_path):
-    before = {path: path.read_bytes() for path in (tmp_path / "tree").rglob("*.py")}
+    before = {path: path.read_bytes() for path in (tmp_path / "tree").rglob("*.*")}
     done = tree(
         ("half", "HALF * x", "x * x", "test_half"),
         ("HALF", "0.5", "0.25", "test_half"),
         ("Scale.twice", "2 * x", "3 * x", "test_twice"),
+        ("cell", "one", "two", "test_page"),
         ("helper", "x + 1", "x - 1", "test_nothing"),
         ("half", "HALF * x", "WHOLE * x", "test_half"),
         ("HALF", "HALF = 0.5", "HALF = 0.5 / 0", "test_half"),
     )
     assert [line.split()[0] for line in done.stdout.splitlines() if "->" in line] == [
-        *("killed", "killed", "killed", "survived", "error", "error"),
+        *("killed", "killed", "killed", "killed", "survived", "error", "error"),
     ]
     assert "test_half: NameError" in done.stdout
     assert "import: ZeroDivisionError" in done.stdout
-    assert "6 faults: 3 killed, 1 survived, 2 error, in " in done.stdout
+    assert "7 faults: 4 killed, 1 survived, 2 error, in " in done.stdout
     assert done.returncode == 1
-    assert {path: path.read_bytes() for path in (tmp_path / "tree").rglob("*.py")} == before
+    assert {path: path.read_bytes() for path in (tmp_path / "tree").rglob("*.*")} == before
 
 
 def test_all_killed_is_code_0_and_only_chooses_by_definition(tree):
