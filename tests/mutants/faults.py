@@ -8,8 +8,14 @@ would be wrong: a figure or table by the name of the function that makes it, or 
 from typing import NamedTuple
 
 INHERITED = (
-    "pandas pyarrow.parquet scipy.stats sklearn.metrics matplotlib.pyplot seaborn jinja2 PIL.Image torchvision hypothesis"
-).split()
+    "pandas",
+    "pyarrow.parquet",
+    "scipy.stats",
+    "sklearn.metrics",
+    "seaborn",
+    "torchvision",
+    "hypothesis",
+)
 """What the tests import from elsewhere: loaded once for all of them."""
 
 

@@ -84,7 +84,10 @@ def helper(x):
     """x and one."""
     return x + 1
 '''
-TESTS = """from thing.code import Scale, half, helper
+TESTS = """from pathlib import Path
+
+import thing
+from thing.code import Scale, half, helper
 
 
 def test_half():
