@@ -14,7 +14,7 @@ ROOT = HERE.parents[1]
 LEAST, LEAST_EACH = 60, 2
 BESIDE_FIGURES_AND_TABLES = {
     *("frequencies", "counting", "sides of the face", "association", "groups", "association over groups"),
-    *("laboratory against wild", "AUs as a classifier", "intervals", "paired tests", "metrics", "resampling"),
+    *("laboratory against wild", "AUs as a classifier", "intervals", "paired tests", "metrics", "bootstrap"),
     *(
         "the paper's sentences",
         "where maps lie",

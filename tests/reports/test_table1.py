@@ -135,7 +135,7 @@ def test_markdown_reads_back_as_the_table(printed):
         expected = {au: cell.rounded for au, cell in row.observed().items()}
         assert {au: int(f) for au, f in zip(printed.aus, figures, strict=True) if f} == expected
         assert [au for au, f in zip(printed.aus, fields[2:], strict=False) if "**" in f] == [
-            au for au, cell in row.observed().items() if cell.prototypical
+            au for au, cell in row.observed().items() if cell.percent >= 70
         ]
 
 
