@@ -107,6 +107,12 @@ DATASET_FIGURES = [
             "test_a_face_moves_as_its_aus_say",
         ),
         ("marks", '("lab", lab, wild)', '("lab", lab, lab)', "test_marks_tell_the_pair_from_the_environment"),
+        (
+            "write_figures",
+            'draw_figure2(drawn["wild"], drawn["lab"])',
+            'draw_figure2(drawn["lab"], drawn["wild"])',
+            "test_each_figure_is_saved_under_its_own_name",
+        ),
     ),
     *faults(
         "draw_frequencies",
@@ -154,6 +160,12 @@ DATASET_FIGURES = [
             "significant_EA & difference.isna().to_numpy()",
             "difference.isna().to_numpy()",
             "test_every_cell_of_the_difference_is_wild_minus_laboratory_red_where_the_wild_has_more",
+        ),
+        (
+            "write_figures",
+            "save_figure(draw_difference(analysis.comparison, emotions, aus)",
+            "save_figure(draw_frequencies(analysis.comparison, emotions, aus)",
+            "test_each_figure_is_saved_under_its_own_name",
         ),
     ),
     *faults(
@@ -630,6 +642,24 @@ DATASET_TABLES = [
             '"test images only"',
             "test_the_caption_says_what_was_counted",
         ),
+        (
+            "_label",
+            'row.environment == "wild"',
+            'row.environment == "lab"',
+            "test_each_row_is_named_by_its_emotion_and_environment_in_markdown_and_latex",
+        ),
+        (
+            "_latex_rows",
+            'escaped(row.emotion) if row.environment == "wild"',
+            'escaped(row.emotion) if row.environment == "lab"',
+            "test_each_row_is_named_by_its_emotion_and_environment_in_markdown_and_latex",
+        ),
+        (
+            "table_context",
+            '"n_train_observed": len(train)',
+            '"n_train_observed": len(everything)',
+            "test_the_page_says_what_is_counted_and_how_many_cells_training_images_give",
+        ),
     ),
 ]
 
@@ -806,6 +836,18 @@ RUN_TABLES = [
             "f\"{sizes['test']:,}{in_groups(run.test)}",
             "f\"{sizes['validation']:,}{in_groups(run.test)}",
             "test_the_first_sentences_of_a_runs_page_count_each_partition",
+        ),
+        (
+            "PRIOR_WORDS",
+            '"train": "the training images alone',
+            '"train": "all images',
+            "test_the_page_says_on_which_images_the_statistics_were_counted",
+        ),
+        (
+            "frame_of",
+            'f"{name}_low": figure["ci_low"]',
+            'f"{name}_low": figure["ci_high"]',
+            "test_the_files_beside_a_runs_page_hold_its_metrics",
         ),
     ),
     *faults(

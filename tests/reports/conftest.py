@@ -1,5 +1,6 @@
 """Dataset folders made from random labels through rafce's own schemas, in the shapes that the reports must bear."""
 
+import base64
 import json
 from collections.abc import Callable, Sequence
 from html.parser import HTMLParser
@@ -47,12 +48,17 @@ SHARES = (15.0, 5.0, 5.0, 6.0, 4.0, 18.0, 4.5, 13.0, 0.8, 5.0, 21.0, 5.0, 0.25, 
 
 
 class PageTables(HTMLParser):
-    """Every table of a page by its label: a row a list of cells, each as its text in one line."""
+    """Every table of a page by its label: a row a list of cells, each as its text in one line.
+
+    Pictures go by the name that stands in their SVG, with the words for those who do not see them.
+    """
 
     def __init__(self, page: str) -> None:
         super().__init__()
         self.tables: dict[str, list[list[str]]] = {}
         self.classes: dict[str, list[list[str]]] = {}
+        self.pictures: dict[str, str] = {}
+        self.text = ""
         self.label, self.in_cell = "", False
         self.feed(page)
 
@@ -69,6 +75,9 @@ class PageTables(HTMLParser):
             self.in_cell = True
             self.tables[self.label][-1].append("")
             self.classes[self.label][-1].append(given.get("class") or "")
+        elif tag == "img" and (given["src"] or "").startswith("data:image/svg"):
+            svg = base64.b64decode((given["src"] or "").partition(",")[2]).decode()
+            self.pictures[svg.removeprefix("<svg>").removesuffix("</svg>")] = given["alt"] or ""
         elif tag in ("br", "span") and self.in_cell:
             self.handle_data(" ")
 
@@ -79,6 +88,7 @@ class PageTables(HTMLParser):
             self.in_cell = False
 
     def handle_data(self, data: str) -> None:
+        self.text += data
         if self.in_cell:
             self.tables[self.label][-1][-1] += data
 

@@ -10,6 +10,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from rafce.schema import au_column
+from rafce_reports import dataset_report
 from rafce_reports.analysis import Analysis, AnalyzeOptions, analyze
 from rafce_reports.dataset_page import dataset_page, key_figures, lede
 from rafce_reports.dataset_report import write_frames
@@ -31,8 +32,13 @@ def analysis(dataset) -> Analysis:
 def page(analysis, page_tables, tmp_path_factory) -> Any:
     pictures = tmp_path_factory.mktemp("pictures")
     for name in FIGURES:
-        (pictures / f"{name}.svg").write_text("<svg/>")
+        (pictures / f"{name}.svg").write_text(f"<svg>{name}</svg>")
     return page_tables(dataset_page(analysis, pictures))
+
+
+@pytest.fixture(scope="module")
+def reports_text(page) -> str:
+    return " ".join(page.text.split())
 
 
 @pytest.fixture(scope="module")
@@ -319,3 +325,66 @@ def test_the_figures_at_the_head_of_the_page_are_counted_from_the_samples(sample
     assert found["AUs observed in the wild only"] == (" ".join(map(str, sorted(seen - lab))) or "none")
     assert found["AUs observed in the laboratory only"] == (" ".join(map(str, sorted(lab - seen))) or "none")
     assert lede(analysis).startswith("900 images of 14 emotions with 32 action units (AUs)")
+
+
+def test_each_picture_stands_beside_the_words_about_it(page):
+    words = {
+        "figure1": "Bars: images of each emotion",
+        "figure2": "Pairs of schematic faces",
+        "frequencies": "Heat maps of the percentages of each AU in each emotion",
+        "lab_vs_wild": "Heat map of wild minus laboratory",
+        "au_information": "Dots with intervals: bits",
+        "telling_aus": "For each emotion, the odds ratios",
+        "cooccurrence": "For each emotion a square map",
+        "sides": "Bars: percentage of the images with an AU that show it on the left",
+    }
+    assert list(page.pictures) == list(words)
+    for name, beginning in words.items():
+        assert page.pictures[name].startswith(beginning)
+
+
+def test_each_figure_is_saved_under_its_own_name(analysis, monkeypatch, tmp_path):
+    saved: dict[str, Any] = {}
+    monkeypatch.setattr(
+        dataset_report, "save_figure", lambda figure, folder, name, *kinds: saved.update({name: figure})
+    )
+    monkeypatch.setattr(dataset_report, "draw_figure2", lambda wild, lab: (wild, lab))
+    dataset_report.write_figures(analysis, tmp_path)
+    assert set(saved) == {*FIGURES}
+    wild, lab = saved["figure2"]
+    for shown, place in ((wild, "wild"), (lab, "lab")):
+        rows = analysis.table1.of(place)
+        assert shown == {emotion: [*row.observed()] for emotion, row in rows.items()}
+
+    def said(name: str) -> str:
+        axes = saved[name].axes
+        titles = (one.get_title(loc=where) for one in axes for where in ("left", "center"))
+        return " ".join(
+            [*titles, *(one.get_xlabel() for one in axes), *(t.get_text() for t in saved[name].texts)]
+        )
+
+    for name, words in {
+        "frequencies": "In the wild",
+        "lab_vs_wild": "Wild minus laboratory",
+        "au_information": "bits about the emotion beyond chance",
+        "telling_aus": "odds ratio against all other emotions",
+        "cooccurrence": "percent of images that show both AUs",
+        "sides": "the subject's left and right",
+    }.items():
+        assert words in said(name)
+    assert [text.get_text() for text in saved["figure1"].legends[0].texts] == ["train", "validation", "test"]
+
+
+def test_the_page_says_what_is_counted_and_how_many_cells_training_images_give(
+    analysis, samples, reports_text
+):
+    train = samples[samples["partition"] == "train"]
+    columns = [au_column(au) for au in analysis.dataset.aus]
+    of_train, of_all = (
+        {(emotion, au) for emotion, seen in rates.iterrows() for au in seen[seen >= 0.2 - 1e-12].index}
+        for rates in (rows.groupby("emotion")[columns].mean() for rows in (train, samples))
+    )
+    assert (
+        f"Counted on the training images alone, {len(of_train)} cells are observed, {len(of_train & of_all)} of them "
+        f"among the {len(of_all)} that all images give." in reports_text
+    )

@@ -3,6 +3,7 @@
 import json
 import shutil
 from copy import deepcopy
+from dataclasses import replace
 
 import matplotlib.colors
 import numpy as np
@@ -12,6 +13,8 @@ from matplotlib.axes import Axes
 from matplotlib.collections import LineCollection, PolyCollection
 
 from rafce.schema import emotion_slug
+from rafce_reports import confusion as confusion_module
+from rafce_reports import run_report
 from rafce_reports.confusion import draw_confusion
 from rafce_reports.curves import draw_curves
 from rafce_reports.numbers import au_label
@@ -288,3 +291,71 @@ def test_the_first_sentences_of_a_runs_page_count_each_partition(run):
     assert f"by mml on {sizes['train']:,} images, tested once on {sizes['test']:,}." in text
     assert f"{sizes['validation']:,} validation images picked epoch {selected['epoch']} of 3" in text
     assert f"(UAR {percent(selected['validation'])} %)" in text
+
+
+# --- files and pictures
+
+
+def test_each_picture_of_a_runs_page_stands_beside_the_words_about_it(run, page_tables, tmp_path):
+    for name in ("curves", "confusion", "reliability"):
+        (tmp_path / f"{name}.svg").write_text(f"<svg>{name}</svg>")
+    found = page_tables(run_page(run, mistakes(run), None, tmp_path)).pictures
+    assert list(found) == ["curves", "confusion", "reliability"]
+    assert found["curves"].startswith("Lines over the epochs")
+    assert found["confusion"].startswith("Matrix of true and predicted emotions")
+    assert found["reliability"].startswith("Reliability diagram")
+
+
+def test_each_figure_of_a_run_is_saved_under_its_own_name(run, monkeypatch, tmp_path):
+    saved = {}
+    for module in (run_report, confusion_module):
+        monkeypatch.setattr(module, "save_figure", lambda figure, folder, name: saved.update({name: figure}))
+    monkeypatch.setattr(run_report, "run_page", lambda *_: "")
+    shutil.copytree(run.folder, tmp_path / "run", ignore=shutil.ignore_patterns("report"))
+    run_report.write_run_report(tmp_path / "run")
+    assert set(saved) == {"curves", "confusion", "reliability"}
+    assert [axes.get_xlabel() for axes in saved["curves"].axes] == ["epoch"] * 3
+    assert saved["confusion"].axes[0].get_xlabel() == "predicted"
+    assert saved["reliability"].axes[-1].get_xlabel() == "probability of the top emotion, %"
+
+
+def test_the_files_beside_a_runs_page_hold_its_metrics(run):
+    def read(name):
+        return pd.read_csv(run.folder / "report" / f"{name}.csv")
+
+    def flat(rows, *figures):
+        found = []
+        for row in rows:
+            kept = {key: value for key, value in row.items() if key not in figures and value is not None}
+            for name in figures:
+                bounds = ("value", name), ("ci_low", f"{name}_low"), ("ci_high", f"{name}_high")
+                kept |= {column: row[name][end] for end, column in bounds}
+            found.append(kept)
+        return pd.DataFrame(found)
+
+    for name, expected in {
+        "emotions": flat(run.test["emotions"], "recall", "f1"),
+        "aus": flat(run.au_metrics["aus"], "f1", "average_precision"),
+    }.items():
+        pd.testing.assert_frame_equal(read(name)[list(expected)], expected, check_dtype=False)
+    counts = read("confusion").set_index("emotion")
+    pairs = run.predictions.groupby(["emotion", "predicted"]).size()
+    for true in counts.index:
+        for predicted in counts.columns:
+            assert counts.loc[true, predicted] == pairs.get((true, predicted), 0)
+    pd.testing.assert_frame_equal(read("mistakes"), mistakes(run), check_dtype=False)
+    np.testing.assert_allclose(
+        read("calibration")[["n", "confidence"]],
+        [[row["n"], row["confidence"]] for row in run.test["calibration"]["bins"]],
+    )
+
+
+@pytest.mark.parametrize(
+    ("scope", "words"), [("train", "the training images alone"), ("all", "all images, test images")]
+)
+def test_the_page_says_on_which_images_the_statistics_were_counted(run, tmp_path, scope, words):
+    for name in ("curves", "confusion", "reliability"):
+        (tmp_path / f"{name}.svg").write_text("<svg/>")
+    other = replace(run, config={**run.config, "prior_scope": scope})
+    page = " ".join(run_page(other, mistakes(run), None, tmp_path).split())
+    assert f"counted on {words}" in page
