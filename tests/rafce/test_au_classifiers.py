@@ -103,6 +103,14 @@ def test_equation_7_gives_nothing_to_an_emotion_without_observed_aus():
     assert equation_7(fitted(fit, 2), face) == pytest.approx(np.array([[0.5 / 1.4, 0]]))
 
 
+def test_the_largest_class_is_the_commonest_emotion_whatever_the_image_shows():
+    fit = Images(np.array([0, 1, 1, 1, 2, 2]), np.zeros((6, 2), np.bool_), np.ones((6, 2), np.bool_))
+    faces = Images(
+        np.zeros(3, int), np.array([[True, False], [False, True], [True, True]]), np.ones((3, 2), np.bool_)
+    )
+    assert CLASSIFIERS["largest class"](fitted(fit, 3), faces).argmax(1).tolist() == [1, 1, 1]
+
+
 def test_equation_7_sums_over_known_aus_only():
     fit = Images(
         np.repeat([0, 1], 10),

@@ -107,6 +107,20 @@ def test_frequent_takes_the_lower_id_where_classes_are_as_frequent(tied):
     assert mapper("frequent", [])(tied).emotion_id == min(ids)
 
 
+@pytest.mark.parametrize(
+    ("policy", "label", "reason"),
+    [
+        ("first", "happily disgusted", None),  # disgust stands before sadness
+        ("frequent", "happily sad", None),
+        ("discard", None, "tie"),
+    ],
+)
+def test_each_policy_decides_a_tie_its_own_way(policy, label, reason):
+    mapping = mapper(policy, [HAPPILY_SAD])(TIED_FOR_SECOND)
+    assert mapping.emotion_id == (None if label is None else COMPOUND_EMOTIONS.index(label))
+    assert mapping.reason == reason
+
+
 @given(votes)
 def test_discard_leaves_out_exactly_what_a_tie_leaves_open(counts):
     first, discarded = map_first(counts), map_discarding(counts)
