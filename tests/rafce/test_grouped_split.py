@@ -64,9 +64,12 @@ def test_every_emotion_is_divided_by_the_shares_when_groups_are_many():
         assert found == pytest.approx(SHARES, abs=0.01)
 
 
-def test_equal_groups_are_dealt_as_seats_are_by_websters_rule():
-    partition_N = grouped_split(np.zeros(10, np.int64), np.arange(10), SHARES, 0)
-    assert [np.sum(partition_N == name) for name in PARTITIONS] == [6, 2, 2]
+@pytest.mark.parametrize(
+    ("n_groups", "sizes"), [(10, [6, 2, 2]), (9, [5, 2, 2])]
+)  # of nine Jefferson's gives 6, 2, 1
+def test_equal_groups_are_dealt_as_seats_are_by_websters_rule(n_groups, sizes):
+    partition_N = grouped_split(np.zeros(n_groups, np.int64), np.arange(n_groups), SHARES, 0)
+    assert [np.sum(partition_N == name) for name in PARTITIONS] == sizes
 
 
 def test_another_seed_deals_otherwise_and_the_same_seed_alike():
