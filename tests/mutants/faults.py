@@ -1117,8 +1117,8 @@ STATISTICS = [
         ),
         (
             "_in_and_rest",
-            "(active.sum(0) - active)",
-            "(active.sum(0) - 0 * active)",
+            "np.array(emotions)[ids]",
+            "np.array(emotions)[ids[::-1]]",
             "test_each_emotion_is_held_against_all_the_others",
         ),
         (

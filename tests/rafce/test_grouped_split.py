@@ -65,10 +65,11 @@ def test_every_emotion_is_divided_by_the_shares_when_groups_are_many():
 
 
 @pytest.mark.parametrize(
-    ("n_groups", "sizes"), [(10, [6, 2, 2]), (9, [5, 2, 2])]
-)  # of nine Jefferson's gives 6, 2, 1
-def test_equal_groups_are_dealt_as_seats_are_by_websters_rule(n_groups, sizes):
-    partition_N = grouped_split(np.zeros(n_groups, np.int64), np.arange(n_groups), SHARES, 0)
+    ("shares", "n_groups", "sizes"),
+    [(SHARES, 10, [6, 2, 2]), ((0.65, 0.2, 0.15), 8, [5, 2, 1])],  # of the eight Jefferson's gives 6, 1, 1
+)
+def test_equal_groups_are_dealt_as_seats_are_by_websters_rule(shares, n_groups, sizes):
+    partition_N = grouped_split(np.zeros(n_groups, np.int64), np.arange(n_groups), shares, 0)
     assert [np.sum(partition_N == name) for name in PARTITIONS] == sizes
 
 
