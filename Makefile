@@ -7,12 +7,15 @@ TESTS ?= tests
 # blocks of RESULTS.md; `make bench BENCH=huge` counts a hundred million rows, `BENCH=coverage` simulates intervals
 BENCH ?= labels data methods counting
 WORKERS ?= auto
+# `make mutants ONLY=draw_figure2`: the faults of one definition or subject; JOBS of them at a time
+ONLY ?=
+JOBS ?= 2
 # about a minute on two cores: too short to learn much, long enough to see every file of a run
 DEMO_RUN ?= --method mtl --backbone resnet18 --image-size 48 --batch-size 32 --epochs 2 \
   --lr-backbone 0.01 --momentum 0.9
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint bench damage clean
+.PHONY: help demo test lint bench damage mutants clean
 
 help:  ## Say what there is to make
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 10
@@ -45,6 +48,9 @@ bench: $(VENV)/done  ## Measure speed as ratios, or coverage, into RESULTS.md (l
 
 damage: $(VENV)/done  ## Damage each kind of file 2,000 times, contradict datasets in 449 ways: all refused, or read as they say
 	$(BIN)/python -m tests.damage.damage
+
+mutants: $(VENV)/done  ## Break a copy of the code in one place after another: the tests must notice each
+	$(BIN)/python tests/mutants/run_mutants.py --jobs $(JOBS) --only "$(ONLY)"
 
 clean:  ## Remove what the other targets made
 	rm -rf $(VENV) $(DEMO)

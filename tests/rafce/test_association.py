@@ -10,7 +10,14 @@ from scipy.stats.contingency import odds_ratio
 from sklearn.metrics import mutual_info_score
 from sklearn.metrics.cluster import expected_mutual_information
 
-from rafce.association import chance_bits, cooccurrence, log_odds_ratio, mutual_information, telling_aus
+from rafce.association import (
+    chance_bits,
+    cooccurrence,
+    information_interval,
+    log_odds_ratio,
+    mutual_information,
+    telling_aus,
+)
 from rafce.statistics import Counts, PairCounts, count
 
 EMOTIONS = ("calm", "torn", "glad")
@@ -80,6 +87,13 @@ def test_the_interval_covers_the_truth_whether_the_au_tells_much_little_or_nothi
         table = mutual_information(Counts(drawn.sum(2).T, drawn[:, :, 1].T), range(1500))
         covered = (table["ci_low"] <= true + 1e-9) & (true <= table["ci_high"])
         assert covered.mean() > 0.93
+
+
+def test_the_interval_of_bits_solves_the_equation_of_its_score():
+    bits, error, chance, n = 0.21, 0.03, 0.012, 400
+    v0, v1 = chance / (n * np.log(2)), error**2 / bits
+    for end in information_interval(bits, error, chance, n):
+        assert abs(bits - chance - end) == pytest.approx(1.959964 * np.sqrt(v0 + v1 * end), rel=1e-6)
 
 
 def test_an_au_as_frequent_everywhere_tells_nothing_and_its_interval_starts_at_0():

@@ -93,6 +93,24 @@ def test_equation_7_by_hand():
     assert scores_NE == pytest.approx(np.array([[1, 1], [1, 0.2], [0, 0.8], [0, 0]]))
 
 
+def test_equation_7_gives_nothing_to_an_emotion_without_observed_aus():
+    fit = Images(
+        np.repeat([0, 1], 10),
+        np.array([[n < 9, n < 5] for n in range(10)] + [[n < 1, False] for n in range(10)]),
+        np.ones((20, 2), np.bool_),
+    )
+    face = Images(np.zeros(1, int), np.array([[False, True]]), np.ones((1, 2), np.bool_))
+    assert equation_7(fitted(fit, 2), face) == pytest.approx(np.array([[0.5 / 1.4, 0]]))
+
+
+def test_the_largest_class_is_the_commonest_emotion_whatever_the_image_shows():
+    fit = Images(np.array([0, 1, 1, 1, 2, 2]), np.zeros((6, 2), np.bool_), np.ones((6, 2), np.bool_))
+    faces = Images(
+        np.zeros(3, int), np.array([[True, False], [False, True], [True, True]]), np.ones((3, 2), np.bool_)
+    )
+    assert CLASSIFIERS["largest class"](fitted(fit, 3), faces).argmax(1).tolist() == [1, 1, 1]
+
+
 def test_equation_7_sums_over_known_aus_only():
     fit = Images(
         np.repeat([0, 1], 10),

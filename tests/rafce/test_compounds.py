@@ -74,6 +74,53 @@ def test_frequent_takes_the_class_with_most_untied_images_then_the_lower_id(coun
     assert chosen.reason is None
 
 
+# shares of surprise, fear, disgust, happiness, sadness, anger
+HAPPILY_SURPRISED, SADLY_FEARFUL = (0.4, 0, 0, 0.6, 0, 0), (0, 0.6, 0, 0, 0.4, 0)
+HAPPILY_DISGUSTED, HAPPILY_SAD = (0, 0, 0.4, 0.6, 0, 0), (0, 0, 0, 0.6, 0.4, 0)
+TIED_FOR_SECOND = (0, 0, 0.2, 0.6, 0.2, 0)  # happily disgusted or happily sad
+TIED_FOR_BOTH = (0.3, 0, 0.1, 0.3, 0.3, 0)  # any two of surprise, happiness, sadness
+TIED_WITH_NO_CLASS = (0.2, 0, 0, 0.6, 0, 0.2)  # happily surprised, or happily angry, which is none
+
+
+@pytest.mark.parametrize(
+    ("others", "tied", "chosen"),
+    [
+        ([HAPPILY_DISGUSTED, HAPPILY_DISGUSTED, HAPPILY_SAD], TIED_FOR_SECOND, "happily disgusted"),
+        ([HAPPILY_DISGUSTED, HAPPILY_SAD, HAPPILY_SAD], TIED_FOR_SECOND, "happily sad"),
+        ([HAPPILY_SAD, *[TIED_FOR_SECOND] * 5], TIED_FOR_SECOND, "happily sad"),  # tied images do not count
+        ([HAPPILY_SURPRISED, HAPPILY_SAD, HAPPILY_SAD], TIED_FOR_BOTH, "happily sad"),
+        ([HAPPILY_SURPRISED], TIED_FOR_BOTH, "happily surprised"),
+        ([*[SADLY_FEARFUL] * 9, HAPPILY_SAD], TIED_FOR_BOTH, "happily sad"),  # the tie does not allow it
+        ([SADLY_FEARFUL], TIED_WITH_NO_CLASS, "happily surprised"),
+    ],
+)
+def test_frequent_goes_by_the_untied_images_of_the_classes_that_the_tie_allows(others, tied, chosen):
+    mapping = mapper("frequent", others)(tied)
+    assert mapping.emotion_id == COMPOUND_EMOTIONS.index(chosen)
+    assert frozenset(mapping.labels) in allowed_pairs(tied)
+    assert mapping.tied
+
+
+@pytest.mark.parametrize("tied", [TIED_FOR_SECOND, TIED_FOR_BOTH])
+def test_frequent_takes_the_lower_id_where_classes_are_as_frequent(tied):
+    ids = [EMOTION_ID_OF_PAIR[pair] for pair in allowed_pairs(tied)]
+    assert mapper("frequent", [])(tied).emotion_id == min(ids)
+
+
+@pytest.mark.parametrize(
+    ("policy", "label", "reason"),
+    [
+        ("first", "happily disgusted", None),  # disgust stands before sadness
+        ("frequent", "happily sad", None),
+        ("discard", None, "tie"),
+    ],
+)
+def test_each_policy_decides_a_tie_its_own_way(policy, label, reason):
+    mapping = mapper(policy, [HAPPILY_SAD])(TIED_FOR_SECOND)
+    assert mapping.emotion_id == (None if label is None else COMPOUND_EMOTIONS.index(label))
+    assert mapping.reason == reason
+
+
 @given(votes)
 def test_discard_leaves_out_exactly_what_a_tie_leaves_open(counts):
     first, discarded = map_first(counts), map_discarding(counts)

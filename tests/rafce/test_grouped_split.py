@@ -64,15 +64,27 @@ def test_every_emotion_is_divided_by_the_shares_when_groups_are_many():
         assert found == pytest.approx(SHARES, abs=0.01)
 
 
-def test_equal_groups_are_dealt_as_seats_are_by_websters_rule():
-    partition_N = grouped_split(np.zeros(10, np.int64), np.arange(10), SHARES, 0)
-    assert [np.sum(partition_N == name) for name in PARTITIONS] == [6, 2, 2]
+@pytest.mark.parametrize(
+    ("shares", "n_groups", "sizes"),
+    [(SHARES, 10, [6, 2, 2]), ((0.65, 0.2, 0.15), 8, [5, 2, 1])],  # of the eight Jefferson's gives 6, 1, 1
+)
+def test_equal_groups_are_dealt_as_seats_are_by_websters_rule(shares, n_groups, sizes):
+    partition_N = grouped_split(np.zeros(n_groups, np.int64), np.arange(n_groups), shares, 0)
+    assert [np.sum(partition_N == name) for name in PARTITIONS] == sizes
 
 
 def test_another_seed_deals_otherwise_and_the_same_seed_alike():
     group_N, emotion_N = np.repeat(np.arange(30), 10), np.tile(np.arange(5), 60)
     splits = [grouped_split(emotion_N, group_N, SHARES, seed).tolist() for seed in (0, 0, 1)]
     assert splits[0] == splits[1] != splits[2]
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_small_groups_even_out_what_a_large_one_leaves(seed):
+    """Half of the images in one group: dealt first it leaves train 20 short, dealt last 40 over."""
+    group_N = np.concatenate([np.zeros(100, np.int64), np.arange(1, 101)])
+    partition_N = grouped_split(np.zeros(200, np.int64), group_N, SHARES, seed)
+    assert [np.sum(partition_N == name) for name in PARTITIONS] == [120, 40, 40]
 
 
 def test_large_groups_are_found_in_every_partition():

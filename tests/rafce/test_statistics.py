@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from rafce.schema import CATEGORIES
-from rafce.statistics import Counts, category_index, category_names, count, frequency
+from rafce.statistics import Counts, category_index, category_names, count, frequency, sureness
 
 
 @pytest.mark.parametrize("seed", range(5))
@@ -56,3 +56,12 @@ def test_an_au_that_no_image_knows_has_no_frequency():
     rate = frequency(counts)
     assert np.isnan(rate[0, 0])
     assert rate[0, 1] == 0.25
+
+
+def test_where_the_frequency_lies_far_from_every_limit_its_category_is_sure():
+    found = sureness(Counts(np.full((1, 3), 1000), np.array([[900, 450, 50]])))
+    for position, category_of_au in enumerate(CATEGORIES):
+        assert found.mass_EAC[0, position, CATEGORIES.index(category_of_au)] > 0.999
+    np.testing.assert_allclose(found.mass_EAC.sum(-1), 1)
+    assert (found.low_EA < [[0.9, 0.45, 0.05]]).all()
+    assert (found.high_EA > [[0.9, 0.45, 0.05]]).all()

@@ -315,6 +315,15 @@ def test_other_backbones_equal_double_backward_with_the_same_random_masks(backbo
     assert_close(case.learned_gradient(), slope, 1e-7)
 
 
+def test_base_learning_draws_the_random_masks_of_the_first_pass():
+    torch.manual_seed(0)
+    case = Case("mml", PLAIN, build_net("mobilenet_v3_small", N_EMOTIONS, N_AUS, image_size=64).double())
+    before = flat(case.theta().values())
+    _, theta, _ = Reference(case).iteration(case.psi())
+    case.step()
+    assert_close(flat(case.theta().values()) - before, flat(theta.values()) - before, 1e-7)
+
+
 def test_another_random_mask_gives_another_meta_gradient(monkeypatch):
     """What the shared mask is for: without it the brackets are those of another function."""
     torch.manual_seed(0)

@@ -191,3 +191,35 @@ def test_a_bare_manifest_makes_a_card_without_inputs(config, metrics):
     card = model_card(config, metrics, {"images": {"root": None, "suffix": ""}})
     assert "made from" not in card
     assert rows(card, "Emotions")[0][1] == "–"
+
+
+def test_the_card_prints_each_figure_of_the_test_images_under_its_name(config, metrics, manifest):
+    test, majority = metrics["test"], metrics["majority"]
+    aus = test["action_units"]
+    figures = {
+        "accuracy": (test["accuracy"], percent(majority["accuracy"]["value"])),
+        "UAR, mean recall over emotions": (test["uar"], percent(majority["uar"])),
+        "macro-F1 over emotions": (test["macro_f1"], "–"),
+        f"macro-F1 over {aus['n_aus']} AUs": (aus["macro_f1"], "–"),
+        f"mean average precision over {aus['n_aus']} AUs": (aus["mean_average_precision"], "–"),
+    }
+    for i, (figure, _) in enumerate(figures.values()):  # all of them different
+        figure.update(value=0.11 + i / 10, ci_low=0.1 + i / 10, ci_high=0.13 + i / 10)
+    assert rows(model_card(config, metrics, manifest), "Figures on the test images") == [
+        [
+            name,
+            percent(figure["value"]),
+            f"{percent(figure['ci_low'])} to {percent(figure['ci_high'])}",
+            always,
+        ]
+        for name, (figure, always) in figures.items()
+    ]
+
+
+def test_the_card_prints_precision_and_intervals_of_each_au(config, metrics, manifest):
+    aus = metrics["test"]["action_units"]["aus"]
+    for i, row in enumerate(aus):
+        row["f1"] = {"value": 0.2 + i / 100, "ci_low": 0.1, "ci_high": 0.6}
+        row["average_precision"] = {"value": 0.3 + i / 100, "ci_low": 0.2, "ci_high": 0.7}
+    for i, cells in enumerate(rows(model_card(config, metrics, manifest), "Action units")):
+        assert cells[4:] == [f"{20 + i}.0", "10.0 to 60.0", f"{30 + i}.0", "20.0 to 70.0"]

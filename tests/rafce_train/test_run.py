@@ -16,6 +16,7 @@ from rafce.errors import ConfigError, ImageError, OutputError, TrainingError
 from rafce_train.checkpoint import load_state, load_weights, save_state
 from rafce_train.config import config_from, config_toml, read_config
 from rafce_train.events import EVENTS
+from rafce_train.learner import Learner
 from rafce_train.methods import find_method
 from rafce_train.run import Stopped, resume, start
 from rafce_train.saved import load_net
@@ -286,6 +287,32 @@ def test_schedules_scale_every_rate(tiny, whole, schedule, factors):
     rows = history(whole(tiny(epochs=4, schedule=schedule))[0])
     assert rows["lr_heads"].to_pylist() == pytest.approx([0.01 * factor for factor in factors])
     assert rows["lr_backbone"].to_pylist() == pytest.approx([0.001 * factor for factor in factors])
+
+
+@pytest.mark.parametrize(
+    ("schedule", "factor"),
+    [
+        ("none", lambda step: 1),
+        ("cosine", lambda step: (1 + np.cos(np.pi * step / 8)) / 2),
+        ("step", lambda step: 1 if step < 4 else 0.1 if step < 6 else 0.01),
+    ],
+)
+def test_each_step_is_taken_at_the_rate_of_the_share_of_steps_before_it(
+    tiny, screen, tmp_path, monkeypatch, schedule, factor
+):
+    rates, step = [], Learner.step
+
+    def watched(self, *batches):
+        rates.append([group["lr"] for group in self.optimizer.param_groups])
+        return step(self, *batches)
+
+    monkeypatch.setattr(Learner, "step", watched)
+    config = tiny(schedule=schedule)
+    start(config, tmp_path / "run", screen)
+    assert len(rates) == 8  # two epochs of four
+    np.testing.assert_allclose(
+        rates, [[rate * factor(i) for rate in (config.lr_backbone, config.lr_heads)] for i in range(8)]
+    )
 
 
 def test_going_on_with_a_finished_run_trains_nothing_and_says_so(tiny, whole, screen, tmp_path):

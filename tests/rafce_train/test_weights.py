@@ -85,6 +85,32 @@ def test_a_deeper_network_is_refused_although_it_has_every_tensor(tmp_path):
     assert "layer1.2.conv1.weight left over" in lines
 
 
+@pytest.mark.parametrize(("n_layers", "allowed"), [(6, 3), (40, 4), (60, 6)])  # of two tensors each
+def test_as_many_tensors_more_as_three_or_a_twentieth_are_no_deeper_network(tmp_path, n_layers, allowed):
+    target = nn.Sequential(*(nn.Linear(2, 2) for _ in range(n_layers)))
+    for n_more in (allowed, allowed + 1):
+        more = {f"0.more.{i}": torch.zeros(2) for i in range(n_more)}
+        torch.save({**target.state_dict(), **more}, tmp_path / f"{n_more}.pth")
+    report = load_backbone(target, "small", str(tmp_path / f"{allowed}.pth"))
+    assert report is not None
+    assert len(report.left_over) == allowed
+    with pytest.raises(WeightsError, match=f"it has {allowed + 1} tensors more in the same modules"):
+        load_backbone(target, "small", str(tmp_path / f"{allowed + 1}.pth"))
+
+
+def test_a_twentieth_of_the_tensors_may_be_missing_and_no_more(tmp_path):
+    target = nn.Sequential(*(nn.Linear(2, 2) for _ in range(20)))
+    tensors = dict(target.state_dict())
+    for name in ("3.bias", "7.weight"):
+        del tensors[name]
+    torch.save(tensors, tmp_path / "w.pth")
+    assert load_backbone(target, "small", str(tmp_path / "w.pth")) is not None
+    del tensors["9.bias"]
+    torch.save(tensors, tmp_path / "w.pth")
+    with pytest.raises(WeightsError, match="37 of 40 tensors match, at least 95% must"):
+        load_backbone(target, "small", str(tmp_path / "w.pth"))
+
+
 def test_the_last_layer_of_a_classifier_inside_a_shared_module_may_be_left_over(tmp_path):
     source, target = torchvision.models.alexnet(), torchvision.models.alexnet()
     target.classifier[6] = nn.Identity()

@@ -1,7 +1,9 @@
 """Dataset folders made from random labels through rafce's own schemas, in the shapes that the reports must bear."""
 
+import base64
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
 
@@ -47,6 +49,58 @@ OTHER_WORDS = Vocabulary(("calm & cool", "bored_stiff", "50 % [thrilled]"), (1, 
 VOTES = (0.4, 0.3, 0.2, 0.1, 0.0, 0.0)
 SHARES = (15.0, 5.0, 5.0, 6.0, 4.0, 18.0, 4.5, 13.0, 0.8, 5.0, 21.0, 5.0, 0.25, 0.65)
 """Percent of images per compound emotion, about as skewed as RAF-CE."""
+
+
+class PageTables(HTMLParser):
+    """Every table of a page by its label: a row a list of cells, each as its text in one line.
+
+    Pictures go by the name that stands in their SVG, with the words for those who do not see them.
+    """
+
+    def __init__(self, page: str) -> None:
+        super().__init__()
+        self.tables: dict[str, list[list[str]]] = {}
+        self.classes: dict[str, list[list[str]]] = {}
+        self.pictures: dict[str, str] = {}
+        self.text = ""
+        self.label, self.in_cell = "", False
+        self.feed(page)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        given = dict(attrs)
+        if tag == "table":
+            self.label = given.get("aria-label") or ""
+            assert self.label not in self.tables
+            self.tables[self.label], self.classes[self.label] = [], []
+        elif tag == "tr":
+            self.tables[self.label].append([])
+            self.classes[self.label].append([])
+        elif tag in ("td", "th"):
+            self.in_cell = True
+            self.tables[self.label][-1].append("")
+            self.classes[self.label][-1].append(given.get("class") or "")
+        elif tag == "img" and (given["src"] or "").startswith("data:image/svg"):
+            svg = base64.b64decode((given["src"] or "").partition(",")[2]).decode()
+            self.pictures[svg.removeprefix("<svg>").removesuffix("</svg>")] = given["alt"] or ""
+        elif tag in ("br", "span") and self.in_cell:
+            self.handle_data(" ")
+
+    def handle_endtag(self, tag: str) -> None:
+        if tag in ("td", "th"):
+            cells = self.tables[self.label][-1]
+            cells[-1] = " ".join(cells[-1].split())
+            self.in_cell = False
+
+    def handle_data(self, data: str) -> None:
+        self.text += data
+        if self.in_cell:
+            self.tables[self.label][-1][-1] += data
+
+
+@pytest.fixture(scope="session")
+def page_tables() -> Callable[[str], PageTables]:
+    """Reads the tables of a page."""
+    return PageTables
 
 
 @pytest.fixture(scope="session")

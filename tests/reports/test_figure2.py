@@ -4,12 +4,16 @@ import csv
 from functools import cache
 from importlib.resources import files
 from itertools import combinations
+from typing import Any, NamedTuple
 
+import numpy as np
 import pytest
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.colors import same_color
-from matplotlib.patches import Rectangle
+from matplotlib.patches import Polygon, Rectangle
+from matplotlib.text import Text
 
+from rafce import geometry
 from rafce.action_units import ACTION_UNITS
 from rafce.errors import RafceError
 from rafce_reports.figure2 import draw_figure2, marks
@@ -38,7 +42,7 @@ each_case = pytest.mark.parametrize("case", CASES)
 
 
 @cache
-def drawn(case):
+def drawn(case) -> Any:  # artists are asked for what their base class does not promise
     return draw_figure2(*CASES[case])
 
 
@@ -93,6 +97,136 @@ def test_red_and_dashed_boxes_are_as_many_as_the_marks():
     assert sum(same_color(box.get_edgecolor(), BLUE) for box in found_boxes) == len(found) - found.count(
         "exclusive"
     )
+
+
+class Face(NamedTuple):
+    """A face as it is drawn: caption, title above it, place of the irises on the page, lips, AUs with their boxes."""
+
+    caption: str
+    title: str
+    irises_22: np.ndarray
+    lips: list
+    aus: list
+
+    def place(self, points_N2, face_points_P2):
+        """Face units to the page, by where this face's irises are drawn."""
+        left, right = (geometry.side_points(face_points_P2, side, "iris")[0] for side in "LR")
+        scale = np.linalg.norm(self.irises_22[1] - self.irises_22[0]) / np.linalg.norm(left - right)
+        return (points_N2 - (left + right) / 2) * scale + self.irises_22.mean(0)
+
+
+def faces_of(figure) -> list[Face]:
+    """What can be seen in each panel, the legend's neutral face left out."""
+    axes = figure.axes[0]
+    captions = [text for text in axes.texts if text.get_text().startswith(("lab", "wild"))]
+    titles = [text for text in axes.texts if text.get_weight() == "bold"]
+    centre = np.array([caption.get_position() for caption in captions])
+
+    def panel(x: float, y: float) -> int:
+        """The panel that a place lies in: in the lowest row that begins above it, the nearest sideways."""
+        row = centre[centre[:, 1] < y + 0.1, 1].max()
+        return int(np.where(centre[:, 1] == row, np.abs(centre[:, 0] - x), np.inf).argmin())
+
+    polygons = [patch for patch in axes.patches if isinstance(patch, Polygon)]
+    pupils = [patch for patch in polygons if same_color(patch.get_facecolor(), "#202020")]
+    middles = [(patch.get_xy().min(0) + patch.get_xy().max(0)) / 2 for patch in pupils][:-2]
+    lips = [patch.get_xy() for patch in polygons if same_color(patch.get_facecolor(), "#d8b9ab")][:-2]
+    marked = list(zip(labels(figure), boxes(figure), strict=True))
+    return [
+        Face(
+            caption.get_text(),
+            min(
+                titles, key=lambda title: np.abs(np.subtract(title.get_position(), centre[i])).sum()
+            ).get_text(),
+            np.array([middle for middle in middles if panel(*middle) == i]),
+            [points for points in lips if panel(*points.mean(0)) == i],
+            [(label, box) for label, box in marked if panel(*label.get_position()) == i],
+        )
+        for i, caption in enumerate(captions)
+    ]
+
+
+def number(label: Text) -> int:
+    return int(label.get_text().removeprefix("AU "))
+
+
+@pytest.mark.parametrize("case", ["paper", "every AU"])
+def test_each_face_is_captioned_with_the_environment_whose_aus_it_shows(case):
+    wild, lab = CASES[case]
+    shown = {
+        (face.title, face.caption): sorted(number(label) for label, _ in face.aus)
+        for face in faces_of(drawn(case))
+    }
+    assert shown == {
+        **{(emotion, "wild"): sorted(aus) for emotion, aus in wild.items()},
+        **{(emotion, "lab"): sorted(aus) for emotion, aus in lab.items()},
+    }
+
+
+@pytest.mark.parametrize("case", ["paper", "every AU"])
+def test_each_box_lies_on_the_region_of_the_au_that_its_label_names(case):
+    for face in faces_of(drawn(case)):
+        points_P2 = geometry.face_P2([geometry.action(number(label)) for label, _ in face.aus])
+        for label, box in face.aus:
+            regions = [
+                face.place(np.array([region[:2], region[2:]]), points_P2)
+                for region in geometry.regions(number(label), points_P2=points_P2)
+            ]
+            found = np.array(box.get_bbox().get_points())
+            assert any(np.allclose(found, region, atol=1e-4) for region in regions), label.get_text()
+
+
+@pytest.mark.parametrize("case", ["paper", "every AU"])
+def test_a_label_stands_on_the_side_of_its_box_and_its_line_leads_there(case):
+    figure = drawn(case)
+    lines = [
+        line for line in figure.axes[0].lines if len(line.get_xdata()) == 2 and line.get_linewidth() == 0.5
+    ]
+    for label, box, line in zip(labels(figure), boxes(figure), lines, strict=True):
+        (start, row), (end, on_box) = line.get_xydata()
+        assert (abs(start - label.get_position()[0]) < 0.02, row) == (True, label.get_position()[1])
+        assert box.get_y() - 1e-9 <= on_box <= box.get_y() + box.get_height() + 1e-9
+        outer = box.get_x() + (box.get_width() if label.get_ha() == "left" else 0)
+        assert end == pytest.approx(outer)
+        assert same_color(line.get_color(), label.get_color())
+        assert same_color(label.get_color(), box.get_edgecolor())
+    for face in faces_of(figure):
+        for label, box in face.aus:
+            sideways = box.get_x() + box.get_width() / 2 - face.irises_22[:, 0].mean()
+            if len(geometry.regions(number(label))) == 2:
+                assert (sideways > 0) == (label.get_position()[0] > face.irises_22[:, 0].mean())
+
+
+def test_a_face_moves_as_its_aus_say():
+    for face in faces_of(drawn("paper")):
+        points_P2 = geometry.face_P2([geometry.action(number(label)) for label, _ in face.aus])
+        lips = geometry.mouth(points_P2)
+        expected = face.place(np.concatenate((lips.upper_inner_M2, lips.upper_M2[::-1])), points_P2)
+        np.testing.assert_allclose(face.lips[0][: len(expected)], expected, atol=1e-4)  # inches
+
+
+def test_each_box_is_red_or_dashed_as_its_own_mark_says():
+    found = marks(WILD, LAB)
+    for face in faces_of(drawn("paper")):
+        for label, box in face.aus:
+            mark = found[face.caption, face.title, number(label)]
+            assert same_color(box.get_edgecolor(), RED) == (mark == "exclusive")
+            assert (box.get_linestyle() != "-") == (mark == "differs")
+
+
+def test_the_legend_names_each_mark_beside_a_box_that_looks_like_it():
+    axes = drawn("paper").axes[0]
+    legend = [patch for patch in axes.patches if isinstance(patch, Rectangle)][-3:]
+    words = {text.get_text(): text.get_position()[1] for text in axes.texts}
+    meant = {
+        "observed in both\nfaces of the pair": (BLUE, "-"),
+        "not observed in the\nother face of the pair": (BLUE, "--"),
+        "observed in no emotion\nof the other environment": (RED, "-"),
+    }
+    for meaning, (colour, style) in meant.items():
+        (box,) = (box for box in legend if abs(box.get_y() + box.get_height() / 2 - words[meaning]) < 1e-6)
+        assert same_color(box.get_edgecolor(), colour)
+        assert (box.get_linestyle() == "-") == (style == "-")
 
 
 @each_case

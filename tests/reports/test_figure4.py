@@ -13,7 +13,7 @@ from matplotlib.patches import Rectangle
 from rafce.errors import OutputError
 from rafce.geometry import regions_pixels
 from rafce.schema import Vocabulary
-from rafce_reports.explain_report import Look, check_explanation, write_explanation
+from rafce_reports.explain_report import Look, check_explanation, explanation, heading, write_explanation
 from rafce_reports.figure4 import draw_figure4
 from rafce_reports.label_rows import label_rows
 from rafce_reports.style import AGAINST, FOR
@@ -182,3 +182,107 @@ def test_a_folder_with_other_files_is_left_alone(tmp_path):
         ):
             refuse(tmp_path)
     assert [path.name for path in tmp_path.iterdir()] == ["mine.txt"]
+
+
+def untyped(figure):
+    """A figure whose artists may be asked for what their base class does not promise."""
+    return figure
+
+
+def several():
+    """Three examples that differ in every respect, each with two views."""
+    made = []
+    for i, aus in enumerate(((1, 12), (25, 4, 9), (12,))):
+        one = example(aus=aus, observed=aus[:1])
+        random = np.random.default_rng(i)
+        views = tuple(
+            view._replace(words=f"{view.run} says {i}", probability=(1 + i) / 10, right=bool((i + place) % 2))
+            for place, view in enumerate(
+                view._replace(map_hh=random.random(view.map_hh.shape, np.float32)) for view in one.views
+            )
+        )
+        pixels = random.integers(0, 256, (32, 32, 3), np.uint8)
+        made.append(one._replace(image=f"{i:04}.jpg", emotion=f"emotion {i}", pixels_HH3=pixels, views=views))
+    return made
+
+
+def inside(axes_image, x, y):
+    left, right, bottom, top = axes_image.get_extent()
+    return left - 1e-6 <= x <= right + 1e-6 and top - 1e-6 <= y <= bottom + 1e-6
+
+
+def test_each_card_holds_its_own_face_maps_boxes_and_words():
+    examples = several()
+    axes = untyped(draw_figure4(examples, "heading", "explanation")).axes[0]
+    faces = [image for image in axes.images if np.ndim(image.get_array()) == 3]
+    greys = [image for image in axes.images if image.get_cmap().name == "gray"]
+    heats = [image for image in axes.images if image.get_alpha() is not None]
+    words = {text.get_text(): text for text in axes.texts}
+    for i, (one, face) in enumerate(zip(examples, faces, strict=True)):
+        np.testing.assert_array_equal(face.get_array(), one.pixels_HH3)
+        left, _, bottom, top = face.get_extent()
+        for name in (one.emotion, one.image):
+            x, y = words[name].get_position()
+            assert (x, y < top, y > top - 0.3) == (left, True, True)
+        panels = [face, *greys[2 * i : 2 * i + 2]]
+        for place, (view, letter) in enumerate(zip(one.views, "AB", strict=True), start=1):
+            grey, heat = panels[place], heats[2 * i + place - 1]
+            assert grey.get_extent() == heat.get_extent()
+            assert grey.get_extent()[0] > panels[place - 1].get_extent()[1]  # in the order of the runs
+            assert tuple(grey.get_extent()[2:]) == (bottom, top)
+            np.testing.assert_allclose(heat.get_array(), view.map_hh / view.map_hh.max())
+            luma = one.pixels_HH3 @ np.array([0.299, 0.587, 0.114]) / 255
+            np.testing.assert_allclose(grey.get_array(), luma)
+            said = words[f"{letter}: {view.words}\np(true) {100 * view.probability:.0f} %"]
+            assert said.get_position()[0] == grey.get_extent()[0]
+            assert matplotlib.colors.to_hex(said.get_color()) == (FOR if view.right else AGAINST)
+        for panel in panels:
+            x0, x1, _, y0 = panel.get_extent()
+            drawn = {
+                tuple(np.round([(box.get_x() - x0) / (x1 - x0), (box.get_y() - y0) / (x1 - x0)], 6)): box
+                for box in rectangles(axes.figure)
+                if inside(panel, box.get_x() + box.get_width() / 2, box.get_y() + box.get_height() / 2)
+            }
+            for au, boxes in one.boxes.items():
+                for box in boxes:
+                    shown = drawn.pop((round(box.left, 6), round(box.top, 6)))
+                    assert shown.get_width() == pytest.approx((box.right - box.left) * (x1 - x0))
+                    assert (shown.get_linestyle() == "-") == (au in one.observed)
+            assert not drawn
+
+
+def test_each_number_is_joined_to_a_box_of_its_own_au():
+    examples = several()
+    axes = untyped(draw_figure4(examples, "", "")).axes[0]
+    faces = [image for image in axes.images if np.ndim(image.get_array()) == 3]
+    numbers = [text for text in axes.texts if text.get_text().isdigit()]
+    seen = []
+    for number, line in zip(numbers, axes.lines, strict=True):
+        (_, row), (end, middle) = line.get_xydata()
+        assert row == number.get_position()[1]
+        (which,) = (i for i, face in enumerate(faces) if inside(face, *number.get_position()))
+        left, right, _, top = faces[which].get_extent()
+        side, au = right - left, int(number.get_text())
+        edges = [
+            (left + side * x, top + side * (box.top + box.bottom) / 2)
+            for box in examples[which].boxes[au]
+            for x in (box.left, box.right)
+        ]
+        assert any((end, middle) == pytest.approx(edge) for edge in edges)
+        seen.append((which, au))
+    assert sorted(seen) == sorted((i, au) for i, one in enumerate(examples) for au in one.boxes)
+
+
+@pytest.mark.parametrize(
+    ("target", "n_runs", "words"),
+    [
+        ("emotion", 1, "Grad-CAM for the true emotion. A: mml (layer3, 7 × 7)"),
+        ("AU12", 2, "Grad-CAM for AU12. A: mml (layer3, 7 × 7), B: mtl (layer4, 4 × 4)"),
+    ],
+)
+def test_figure_4_is_headed_by_what_is_asked_of_which_runs(target, n_runs, words):
+    asked = outcome(target)._replace(n_candidates=37)
+    assert heading(asked, LOOKS[:n_runs]) == words
+    text = explanation(asked, LOOKS[:n_runs])
+    assert text.startswith("2 of the 37 test images where A is right")
+    assert ("B is wrong" in text) == (n_runs == 2)

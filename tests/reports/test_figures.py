@@ -3,6 +3,7 @@
 import hashlib
 from itertools import combinations, pairwise
 from pathlib import Path
+from typing import Any
 
 import matplotlib.colors
 import numpy as np
@@ -12,18 +13,28 @@ import pyarrow.parquet as pq
 import pytest
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.collections import LineCollection
 from matplotlib.figure import Figure
 from matplotlib.text import Text
 from PIL import Image
 
 from rafce.dataset import Dataset
 from rafce.errors import ImageError
+from rafce.schema import PARTITIONS
 from rafce_reports.analysis import Analysis, AnalyzeOptions, analyze
 from rafce_reports.figure1 import draw_figure1, example_faces
 from rafce_reports.heatmaps import draw_difference, draw_frequencies
-from rafce_reports.information import draw_information, draw_sides, draw_telling, pair_matrix, tick_powers
+from rafce_reports.information import (
+    draw_cooccurrence,
+    draw_information,
+    draw_sides,
+    draw_telling,
+    pair_matrix,
+    tick_powers,
+)
+from rafce_reports.numbers import au_label
 from rafce_reports.save import save_figure
-from rafce_reports.style import AGAINST, FOR, PARTITION_COLOURS, drawing_style
+from rafce_reports.style import AGAINST, FOR, LEFT, MUTED, PARTITION_COLOURS, RIGHT, drawing_style
 
 IntArray = npt.NDArray[np.int64]
 FloatArray = npt.NDArray[np.float64]
@@ -189,9 +200,13 @@ def test_the_pair_matrix_holds_each_pair_above_its_diagonal(analysis):
 
 
 def test_sides_show_only_aus_that_are_ever_one_sided(analysis):
-    one_sided = analysis.sides[(analysis.sides["place"] == "one side") & (analysis.sides["count"] > 0)]
-    labels = draw_sides(analysis.sides).axes[0].get_yticklabels()
-    assert [int(label.get_text().split()[0]) for label in labels] == one_sided["au"].tolist()
+    never = analysis.sides["au"].isin([4, 12])
+    sides = analysis.sides.assign(count=analysis.sides["count"].where(~never, 0))
+    one_sided = sides[(sides["place"] == "one side") & (sides["count"] > 0)]
+    labels = draw_sides(sides).axes[0].get_yticklabels()
+    shown = [int(label.get_text().split()[0]) for label in labels]
+    assert shown == one_sided["au"].tolist()
+    assert not {4, 12} & {*shown}
 
 
 @pytest.mark.parametrize("kind", ["png", "svg", "pdf"])
@@ -216,3 +231,254 @@ def test_frames_have_an_interval_beside_every_rate(analysis):
     ):
         assert isinstance(frame, pd.DataFrame)
         assert bounds <= set(frame.columns)
+
+
+# --- what each artist says, against the frame it was drawn from
+
+
+def untyped(figure):
+    """A figure whose artists may be asked for what their base class does not promise."""
+    return figure
+
+
+def collections(axes, kind):
+    """The collections of one kind in their order."""
+    return [found for found in axes.collections if isinstance(found, kind)]
+
+
+def table_of(frame: pd.DataFrame, *keys: str) -> dict:
+    """The rows of a frame by some of its columns."""
+    return {tuple(row[key] for key in keys): row for row in frame.to_dict("records")}
+
+
+def ticks(axes: Axes, which: str) -> dict[float, str]:
+    """The labels of an axis by their places."""
+    axis = getattr(axes, f"{which}axis")
+    return dict(zip(axis.get_ticklocs(), (label.get_text() for label in axis.get_ticklabels()), strict=True))
+
+
+def title_of(axes: Axes) -> str:
+    """An axes' title, to the left or in the middle."""
+    return axes.get_title(loc="left") or axes.get_title(loc="center")
+
+
+def reads_red(mesh, value: float) -> bool:
+    red, _, blue, _ = mesh.to_rgba(np.array([value]))[0]
+    return bool(red > blue)
+
+
+def test_every_bar_of_figure_1_begins_where_the_one_before_ends_in_its_partitions_colour(classes):
+    figure = untyped(draw_figure1(classes))
+    axes = figure.axes[0]
+    by_emotion = classes.set_index("emotion")
+    (legend,) = figure.legends
+    shown = {
+        text.get_text(): handle for text, handle in zip(legend.texts, legend.legend_handles, strict=True)
+    }
+    begun = dict.fromkeys(ticks(axes, "y"), 0)
+    for partition, bars in zip(PARTITIONS, axes.containers, strict=True):
+        assert bars.get_label() == partition
+        for bar in bars:
+            place = round(bar.get_y() + bar.get_height() / 2)
+            assert bar.get_x() == begun[place]
+            assert bar.get_width() == by_emotion.loc[ticks(axes, "y")[place], partition]
+            begun[place] += bar.get_width()
+            assert matplotlib.colors.to_hex(bar.get_facecolor()) == PARTITION_COLOURS[partition]
+        handle = matplotlib.colors.to_hex(shown[partition].get_facecolor())
+        assert handle == PARTITION_COLOURS[partition]
+
+
+def test_the_numbers_beside_a_bar_of_figure_1_are_those_of_its_emotion(classes):
+    axes = untyped(draw_figure1(classes)).axes[0]
+    by_emotion = table_of(classes, "emotion")
+    totals, splits = axes.texts[::2], axes.texts[1::2]
+    for total, split in zip(totals, splits, strict=True):
+        row = by_emotion[(ticks(axes, "y")[total.xy[1]],)]
+        assert (total.get_text(), total.xy[0]) == (f"{row['n']:,}", row["n"])
+        assert split.get_text() == f"{row['train']:,} / {row['validation']:,} / {row['test']:,}"
+        assert split.xycoords is total
+
+
+def test_figure_1_shows_each_emotions_own_face_beside_its_bar(dataset, classes):
+    faces = {emotion: np.full((8, 8, 3), i, np.uint8) for i, emotion in enumerate(dataset.emotions)}
+    with drawing_style():
+        figure = untyped(draw_figure1(classes, faces))
+        figure.draw(FigureCanvasAgg(figure).get_renderer())
+    axes = figure.axes[0]
+    for strip in (strip for strip in axes.child_axes if strip.images):
+        box = strip.get_window_extent().transformed(axes.transData.inverted())
+        emotion = ticks(axes, "y")[round((box.y0 + box.y1) / 2)]
+        assert np.asarray(strip.images[0].get_array()).max() == dataset.emotions.index(emotion)
+
+
+def test_groups_stand_beside_the_images_of_figure_1(classes):
+    axes = untyped(draw_figure1(classes.assign(n_groups=range(1, len(classes) + 1)))).axes[0]
+    groups = classes.assign(n_groups=range(1, len(classes) + 1)).set_index("emotion")["n_groups"]
+    for total in axes.texts[::2]:
+        assert total.get_text().endswith(f" in {groups[ticks(axes, 'y')[total.xy[1]]]} groups")
+
+
+def cells(axes: Axes) -> dict[tuple[str, int], Text]:
+    """The text of each cell of a heat map by emotion and AU, as the ticks name them."""
+    rows, columns = ticks(axes, "y"), ticks(axes, "x")
+    found = {}
+    for text in axes.texts:
+        x, y = text.get_position()
+        assert (rows[y], int(columns[x])) not in found
+        found[rows[y], int(columns[x])] = text
+    return found
+
+
+def shades(axes: Any) -> dict[tuple[str, int], float]:
+    """The value that each cell of a heat map is coloured by."""
+    rows, columns = list(ticks(axes, "y").values()), list(ticks(axes, "x").values())
+    values = axes.collections[0].get_array().reshape(len(rows), len(columns))
+    return {
+        (row, int(column)): float(values[i, j])
+        for i, row in enumerate(rows)
+        for j, column in enumerate(columns)
+        if not np.ma.is_masked(values[i, j]) and not np.isnan(values[i, j])
+    }
+
+
+def test_every_cell_of_both_heat_maps_is_that_of_its_environment_emotion_and_au(analysis, dataset):
+    figure = untyped(draw_frequencies(analysis.comparison, dataset.emotions, dataset.aus))
+    titles = {"wild": "In the wild", "lab": "In the laboratory (blank: below 20 %"}
+    for axes, (side, title) in zip(figure.axes, titles.items(), strict=False):
+        assert title_of(axes).startswith(title)
+        known = analysis.comparison[analysis.comparison["au"].isin(dataset.aus)].dropna(subset=[side])
+        expected = {key: row[side] for key, row in table_of(known, "emotion", "au").items()}
+        assert {key: text.get_text() for key, text in cells(axes).items()} == {
+            key: f"{100 * value:.0f}" for key, value in expected.items()
+        }
+        assert shades(axes) == pytest.approx(expected)
+        assert axes.collections[0].get_clim() == (0, 1)
+        light, dark = axes.collections[0].to_rgba(np.array([0.0, 1.0]))[:, :3].sum(1)
+        assert light > dark
+    bar = figure.axes[-1]
+    assert bar.get_ylabel() == "percent"
+    assert bar.yaxis.get_major_formatter()(0.4, 0) == "40"
+
+
+def test_every_cell_of_the_difference_is_wild_minus_laboratory_red_where_the_wild_has_more(analysis, dataset):
+    comparison = analysis.comparison
+    aus = sorted(comparison["au"].unique())
+    figure = untyped(draw_difference(comparison, dataset.emotions, aus))
+    axes = figure.axes[0]
+    assert title_of(axes) == "Wild minus laboratory"
+    rows = table_of(comparison, "emotion", "au")
+    printed = {key: row for key, row in rows.items() if not np.isnan(row["difference"])}
+    assert shades(axes) == pytest.approx({key: row["wild"] - row["lab"] for key, row in printed.items()})
+    assert axes.collections[0].get_clim() == (-1, 1)
+    assert reads_red(axes.collections[0], 0.5)
+    assert not reads_red(axes.collections[0], -0.5)
+    surpassed = {key for key, row in rows.items() if key not in printed and row["q"] < 0.05}
+    expected = {
+        key: f"{100 * (row['wild'] - row['lab']):+.0f}".replace("-", "−") for key, row in printed.items()
+    }
+    expected = {key: "0" if text in ("+0", "−0") else text for key, text in expected.items()}
+    found = cells(axes)
+    assert {key: text.get_text() for key, text in found.items()} == expected | dict.fromkeys(surpassed, "▲")
+    bold = {key for key, text in found.items() if text.get_fontweight() == "bold"}
+    assert bold - surpassed == {key for key, row in printed.items() if row["q"] < 0.05}
+    assert figure.axes[-1].get_ylabel() == "percentage points"
+    assert figure.axes[-1].yaxis.get_major_formatter()(-0.4, 0) == "−40"
+
+
+def series(axes: Axes) -> dict[float, tuple[float, float, float, str]]:
+    """Value, both ends of the interval and colour of each dot, by its place."""
+    found = {}
+    bars = collections(axes, LineCollection)
+    for (colour, places, values), lines in zip(dots(axes), bars, strict=True):
+        for place, value, ((low, y), (high, _)) in zip(places, values, lines.get_segments(), strict=True):
+            assert y == place
+            assert matplotlib.colors.to_hex(lines.get_color()[0]) == colour
+            found[place] = float(value), low, high, colour
+    return found
+
+
+def test_each_aus_bits_and_interval_stand_at_its_name_grey_where_they_may_be_none(analysis):
+    axes = untyped(draw_information(analysis.information)).axes[0]
+    names = ticks(axes, "y")
+    rows = table_of(analysis.information.dropna(subset=["excess"]), "au")
+    found = {(int(names[place].split()[0]),): shown for place, shown in series(axes).items()}
+    assert set(found) == set(rows)
+    for key, (value, low, high, colour) in found.items():
+        assert (value, low, high) == (rows[key]["excess"], rows[key]["ci_low"], rows[key]["ci_high"])
+        assert colour == (FOR if low > 0 else MUTED)
+    assert {colour for *_, colour in found.values()} == {FOR, MUTED}
+    assert all(names[place] == au_label(int(names[place].split()[0])) for place in names)
+
+
+def test_each_emotions_surest_aus_stand_in_its_panel_with_their_log_odds(analysis, dataset):
+    with drawing_style():
+        figure = untyped(draw_telling(analysis.telling, dataset.emotions))
+    for axes in figure.axes:
+        of_emotion = analysis.telling[analysis.telling["emotion"] == axes.get_title(loc="left")]
+        surest = of_emotion[of_emotion["strength"] != 0].head(6)
+        names = ticks(axes, "y")
+        assert [int(name.split()[0]) for _, name in sorted(names.items())] == surest["au"].tolist()
+        rows, found = table_of(surest, "au"), series(axes)
+        assert len(found) == len(rows)
+        for place, (value, low, high, colour) in found.items():
+            row = rows[(int(names[place].split()[0]),)]
+            assert (value, low, high) == (row["log_odds"], row["ci_low"], row["ci_high"])
+            assert colour == (FOR if value > 0 else AGAINST)
+        assert axes.get_xlim()[0] == -axes.get_xlim()[1]
+        for place, name in ticks(axes, "x").items():
+            top, _, bottom = name.replace(",", "").partition("/")
+            assert np.exp(place) == pytest.approx(int(top) / int(bottom or 1))
+
+
+def test_pairs_show_frequency_below_the_diagonal_and_sure_correlation_above(analysis, dataset):
+    aus = analysis.table1.seen("wild")
+    figure = untyped(draw_cooccurrence(analysis.pairs, dataset.emotions, aus))
+    panels, bars = figure.axes[: len(dataset.emotions)], figure.axes[len(dataset.emotions) :]
+    n_sure = 0
+    for emotion, axes in zip(dataset.emotions, panels, strict=True):
+        of_emotion = analysis.pairs[analysis.pairs["emotion"] == emotion]
+        assert title_of(axes) == f"{emotion} ({of_emotion['n'].max():,})"
+        assert list(ticks(axes, "x").values()) == [str(au) for au in aus]
+        together, association = (np.ma.filled(image.get_array(), np.nan) for image in axes.images)
+        for row in of_emotion.to_dict("records"):
+            if row["au_1"] not in aus or row["au_2"] not in aus:
+                continue
+            i, j = aus.index(row["au_1"]), aus.index(row["au_2"])
+            assert together[j, i] == pytest.approx(100 * row["count"] / row["n"])
+            assert np.isnan(together[i, j])
+            is_sure = row["log_odds_low"] > 0 or row["log_odds_high"] < 0
+            n_sure += is_sure
+            np.testing.assert_equal(association[i, j], row["phi"] if is_sure else np.nan)
+            assert np.isnan(association[j, i])
+        assert [image.get_clim() for image in axes.images] == [(0, 100), (-0.6, 0.6)]
+        assert reads_red(axes.images[1], 0.5)  # brown: together more often than by chance
+        assert not reads_red(axes.images[1], -0.5)
+    assert n_sure > 20
+    labels = {axes.get_xlabel(): axes.get_xlim() for axes in bars}
+    assert labels == {
+        "percent of images that show both AUs (below the diagonal)": (0, 100),
+        "correlation φ, where sure (above the diagonal)": (-0.6, 0.6),
+    }
+
+
+def test_left_and_right_bars_are_the_subjects_left_and_right(analysis):
+    axes = untyped(draw_sides(analysis.sides)).axes[0]
+    names = ticks(axes, "y")
+    rows = table_of(analysis.sides, "au", "place")
+    assert [(bars.get_label(), sign) for bars, sign in zip(axes.containers, (-1, 1), strict=True)] == [
+        ("left side only", -1),
+        ("right side only", 1),
+    ]
+    bounds = collections(axes, LineCollection)
+    for place, sign, colour, bars, lines in zip(
+        ("left", "right"), (-1, 1), (LEFT, RIGHT), axes.containers, bounds, strict=True
+    ):
+        for bar, ((first, y), (last, _)) in zip(bars, lines.get_segments(), strict=True):
+            at = round(bar.get_y() + bar.get_height() / 2)
+            row = rows[int(names[at].split()[0]), place]
+            assert bar.get_width() == sign * row["count"] / row["n"]
+            assert (first, last, y) == (sign * row["ci_low"], sign * row["ci_high"], at)
+            assert matplotlib.colors.to_hex(bar.get_facecolor()) == colour
+            assert names[at] == f"{au_label(row['au'])} (n = {row['n']:,})"
+    assert axes.xaxis.get_major_formatter()(-0.25, 0) == "25"
+    assert "the subject's left and right" in axes.get_xlabel()

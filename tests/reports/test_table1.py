@@ -135,8 +135,25 @@ def test_markdown_reads_back_as_the_table(printed):
         expected = {au: cell.rounded for au, cell in row.observed().items()}
         assert {au: int(f) for au, f in zip(printed.aus, figures, strict=True) if f} == expected
         assert [au for au, f in zip(printed.aus, fields[2:], strict=False) if "**" in f] == [
-            au for au, cell in row.observed().items() if cell.prototypical
+            au for au, cell in row.observed().items() if cell.percent >= 70
         ]
+
+
+def test_each_row_is_named_by_its_emotion_and_environment_in_markdown_and_latex(printed):
+    rows = [line.strip("| ").split(" | ") for line in markdown(printed).splitlines() if line.startswith("|")][
+        2:
+    ]
+    lines = [
+        line.split(" & ") for line in latex(printed).splitlines() if line.endswith(r"\\") and " & " in line
+    ][1:]
+    for fields, cells, row in zip(rows, lines, printed.rows, strict=True):
+        is_lab = row.environment == "lab"
+        assert fields[0] == (f"{row.emotion}, lab" if is_lab else row.emotion)
+        assert cells[0] == (r"\quad in the lab" if is_lab else row.emotion)
+        assert fields[1].strip() == cells[1].strip() == row.size
+        for au, cell in zip(printed.aus, cells[2:], strict=True):
+            figure = re.sub(r"\\rlap\{.*|\\[a-z]+\{(rafce\w+\})?|[^0-9]", "", cell)
+            assert figure == (str(row.cells[au].rounded) if au in row.observed() else "")
 
 
 def test_exclusive_aus_are_underlined_and_coloured_in_latex_and_html(printed, reports):
