@@ -578,6 +578,21 @@ DATASET_TABLES = [
         ),
     ),
     *faults(
+        "moves_grid",
+        (
+            "moves_grid",
+            'str(row["printed_au"])',
+            'str(row["au"])',
+            "test_the_six_moves_stand_on_the_page_with_what_the_source_has_at_both_places",
+        ),
+        (
+            "moves_grid",
+            'in_source(row, "_as_printed")',
+            "in_source(row)",
+            "test_the_six_moves_stand_on_the_page_with_what_the_source_has_at_both_places",
+        ),
+    ),
+    *faults(
         "sentence_row",
         (
             "verdict_class",
@@ -1352,6 +1367,88 @@ STATISTICS = [
             "(mass_Nhh.sum(0) - mass_Nhh)",
             "(mass_Nhh.sum(0) + 0 * mass_Nhh)",
             "test_the_average_is_that_of_the_other_images_maps",
+        ),
+    ),
+    *faults(
+        "intervals",
+        (
+            "difference",
+            "np.hypot(a.value - a.low, b.high - b.value)",
+            "np.hypot(a.value - a.low, b.value - b.low)",
+            "test_the_difference_of_two_rates_is_newcombes_written_out",
+        ),
+        (
+            "recall",
+            "n >= WILSON_FROM",
+            "n >= 1",
+            "test_a_recall_of_fewer_than_three_images_has_the_exact_interval_and_any_other_wilsons",
+        ),
+        ("clopper_pearson", "misses + 1, tail", "misses + 1, 2 * tail", "test_clopper_pearson_equals_scipy"),
+        (
+            "f1_of",
+            "2 * jaccard / (1 + jaccard)",
+            "jaccard",
+            "test_f1_has_wilsons_limits_of_the_jaccard_index",
+        ),
+    ),
+    *faults(
+        "bootstrap",
+        (
+            "interval_of_draws",
+            "np.where(is_still, as_images, of_draws)",
+            "np.where(is_still & (n > 99), as_images, of_draws)",
+            "test_groups_that_are_all_alike_count_as_one_image_each",
+        ),
+        (
+            "mean_of_draws",
+            "np.where(np.isnan(drawn_RK), one_K.value, drawn_RK)",
+            "np.nan_to_num(drawn_RK)",
+            "test_a_mean_of_figures_that_vary_has_the_percentiles_of_its_draws",
+        ),
+    ),
+    *faults(
+        "paired tests",
+        (
+            "flip_test",
+            ">= observed",
+            "> observed",
+            "test_one_discordant_image_gives_p_1_whatever_its_class",
+        ),
+        (
+            "flip_test",
+            "max((1 + hits) / (1 + draws)",
+            "max(hits / draws",
+            "test_p_counts_the_observation_among_the_draws_and_knows_its_least",
+        ),
+        (
+            "uar_differences",
+            "scale // n if n else 0",
+            "n",
+            "test_what_images_add_to_uar_is_exact_in_a_common_unit",
+        ),
+        (
+            "_PairOfSystems._swapped",
+            "whole_b - gained",
+            "whole_b + gained",
+            "test_p_of_au_macro_f1_is_the_share_of_all_swaps_that_reach_the_difference",
+        ),
+    ),
+    *faults(
+        "AUs as a classifier",
+        (
+            "_over_images",
+            "mean_of(recall_E)",
+            "Estimate(*(of.mean() for of in recall_E))",
+            "test_uar_has_the_interval_of_a_mean_recall_and_one_of_the_largest_class_has_a_width",
+        ),
+    ),
+    *faults(
+        "metrics",
+        (
+            "label_f1",
+            "2 * hits_X + false_alarms_X + misses_X",
+            "2 * hits_X + 2 * misses_X",
+            "test_au_metrics_equal_scikit_learns_on_the_known_images",
         ),
     ),
 ]
