@@ -1,5 +1,6 @@
 """Image files of strangers: of five kinds by their content, and bounded before anything is decoded."""
 
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -56,7 +57,8 @@ def _reason(error: Exception) -> str:
     if isinstance(error, UnidentifiedImageError):
         return f"expected an image ({KINDS}), found none of these"
     if isinstance(error, Image.DecompressionBombError | Image.DecompressionBombWarning):
-        return f"expected at most {MAX_PIXELS} pixels, found far more"
+        found = re.search("[0-9]+ pixels", str(error))
+        return f"expected at most {MAX_PIXELS} pixels, found {found[0] if found else 'far more'}"
     if isinstance(error, OSError) and error.strerror:
         return f"expected an image, found none that can be read: {error.strerror}"
     return f"expected an image, found none that can be decoded: {str(error) or type(error).__name__}"

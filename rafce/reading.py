@@ -3,6 +3,7 @@
 import errno
 import os
 import stat
+import time
 from pathlib import Path
 from typing import BinaryIO
 
@@ -12,6 +13,9 @@ KINDS = {
     stat.S_IFBLK: "a device",
     stat.S_IFSOCK: "a socket",
 }
+
+PATIENCE = 1.0
+"""Seconds for the writer of a pipe to appear."""
 
 
 def open_file(path: Path) -> BinaryIO:
@@ -52,15 +56,23 @@ def _check_kind(path: Path, found: os.stat_result, kinds: tuple[int, ...]) -> No
 
 
 def _first_byte(path: Path, descriptor: int) -> bytes:
-    """What a pipe has ready, at most a byte; OSError where it has no writer, who alone could end the wait."""
+    """What a pipe has ready, at most a byte; OSError where no writer comes, who alone could end the wait.
+
+    A writer waits for a reader to open the pipe, so it gets a moment to appear.
+    """
     if not stat.S_ISFIFO(os.fstat(descriptor).st_mode):
         return b""
-    try:
-        first = os.read(descriptor, 1)
-    except BlockingIOError:  # it has a writer, who has not written yet
-        first = b""
-    else:
-        if not first:
+    deadline = time.monotonic() + PATIENCE
+    while True:
+        try:
+            first = os.read(descriptor, 1)
+        except BlockingIOError:  # it has a writer, who has not written yet
+            first = b""
+            break
+        if first:
+            break
+        if time.monotonic() > deadline:
             raise OSError(errno.EPIPE, "it is a pipe that nobody writes to", str(path))
+        time.sleep(PATIENCE / 100)
     os.set_blocking(descriptor, True)
     return first

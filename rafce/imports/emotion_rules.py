@@ -10,6 +10,7 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from rafce.errors import ConfigError
+from rafce.foreign_text import unsafe
 from rafce.imports.files import TableFile
 from rafce.imports.options import ImportOptions
 from rafce.imports.spellings import as_number, word_key
@@ -29,7 +30,6 @@ NO_LABEL = ("?", ".", "-", "unknown", "unlabeled", "unlabelled", "nolabel")
 NO_EMOTION = frozenset({*MISSING, *NO_NUMBER, *NO_LABEL})
 """What is no emotion anywhere, whatever its case and sign."""
 LIKE_AN_AU = re.compile(r"au\d+", re.ASCII)
-UNPRINTABLE = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
 KEPT, MISSES, DROPPED, WRONG = range(4)
 EMPTY_CELL, NO_ROW = "an empty cell", "no row in the emotions file"
 
@@ -67,7 +67,7 @@ class EmotionRules(NamedTuple):
             return f"a label that --emotion-names names, or --unknown-emotion {text}"
         if LIKE_AN_AU.fullmatch(word_key(text)):
             return "the name of an emotion, not of an AU"
-        return "the name of an emotion in printable letters"
+        return "an emotion that can be printed"
 
     def _judge_one(self, text: str) -> tuple[str | None, int]:
         key = word_key(text)
@@ -79,7 +79,7 @@ class EmotionRules(NamedTuple):
             if _is_whole(text) and any(map(_is_whole, self.names)):
                 return None, WRONG
             name = text
-        if LIKE_AN_AU.fullmatch(word_key(name)) or UNPRINTABLE.search(name):
+        if LIKE_AN_AU.fullmatch(word_key(name)) or unsafe(name):
             return None, WRONG
         return name, DROPPED if word_key(name) in self.dropped else KEPT
 

@@ -12,7 +12,6 @@ from rafce.build import WHAT, is_dataset_folder
 from rafce.dataset import MANIFEST, manifest_with_digest
 from rafce.errors import LabelError, raise_all
 from rafce.folder import check_replaceable, replacing_folder
-from rafce.foreign_text import unsafe
 from rafce.grouped import GroupTally, count_groups
 from rafce.images import ImageFolder, check_inside, find_in, missing_images, require_images
 from rafce.imports.files import Block, Ragged, examined, read_blocks
@@ -45,7 +44,10 @@ SEVERAL_FACES = (
     "the highest confidence; several videos in one table need a column `video` or `input`)"
 )
 IN_ANY_SUFFIX = "(images that no table names were looked for with every suffix)"
-CUT_OFF = "(an image is called by the last part of its path; --keep-folders tells s1/1.jpg from s2/1.jpg)"
+CUT_OFF = (
+    "(an image is called by the last part of its path; --keep-folders tells s1/1.jpg from s2/1.jpg, and --images DIR "
+    "makes absolute paths below DIR relative)"
+)
 
 ANY_TABLE = "table"  # of which nobody knows what it means to have no rows
 
@@ -76,9 +78,6 @@ def _import(options: ImportOptions, plan: Plan, folder: Path, progress: Progress
     reader, spool, inputs = _read(options, plan, folder, progress)
     images, missing = _find_images(options, spool)
     emotions, groups = reader.emotions.names(), reader.groups.names()
-    raise_all(
-        [f"expected an emotion that can be printed, found {name!r}" for name in emotions if unsafe(name)]
-    )
     words = Vocabulary(emotion_order(emotions), plan.aus)
     shares = parse_split(options.split or DEFAULT_SPLIT)
     labels = make_labels(spool, emotions, groups, words, shares, options.seed)
@@ -129,6 +128,19 @@ def _batches(plan: Plan, reader: Reader, prints: list[Json], progress: Progress)
         done += size
 
 
+def _without_rows(reader: Reader, layout: Layout) -> Iterator[pa.RecordBatch]:
+    """What a table without rows stands for: an image in which its program found no face, or a video without any."""
+    path = layout.table.path
+    if reader.options.source == ANY_TABLE:
+        raise LabelError(f"{path}: expected rows below the names of the columns, found none")
+    if layout.is_one_image:
+        nothing = pa.nulls(1, pa.string())
+        columns = dict.fromkeys(layout.columns, nothing)
+        yield reader.rows(Block(columns, 1, lambda _row: str(path), 0, without_face=True), layout)
+    else:
+        reader.n_empty += 1
+
+
 def _states(*paths: Path | None) -> dict[Path, tuple[int, int, int]]:
     """What changes when files are written to or replaced; files that are not there have no state."""
     found = {path: path.stat() for path in paths if path is not None and path.exists()}
@@ -141,19 +153,6 @@ def _check_unchanged(before: Mapping[Path, tuple[int, int, int]]) -> None:
     raise_all(
         [f"{path}: was written to while it was read; try again when it is finished" for path in changed]
     )
-
-
-def _without_rows(reader: Reader, layout: Layout) -> Iterator[pa.RecordBatch]:
-    """What a table without rows stands for: an image in which its program found no face, or a video without any."""
-    path = layout.table.path
-    if reader.options.source == ANY_TABLE:
-        raise LabelError(f"{path}: expected rows below the names of the columns, found none")
-    if layout.is_one_image:
-        nothing = pa.nulls(1, pa.string())
-        columns = dict.fromkeys(layout.columns, nothing)
-        yield reader.rows(Block(columns, 1, lambda _row: str(path), 0, without_face=True), layout)
-    else:
-        reader.n_empty += 1
 
 
 def _in_order(spool: Spool, folder: Path) -> Spool:

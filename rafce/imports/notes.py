@@ -5,6 +5,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from rafce.errors import first_faults
+from rafce.foreign_text import shown
 from rafce.imports.options import ImportOptions
 from rafce.imports.partitions import PARTITION, SHARES, TEST, TRAIN, VALIDATION
 from rafce.imports.plan import Plan
@@ -25,7 +26,7 @@ def import_notes(
     own = PARTITION in plan.roles
     partitions = _partition_notes(reader, sizes, n_carved, options) if own else filter(None, drawn)
     notes = [*plan.notes, *partitions, *_left_out_notes(reader), *_spelling_notes(reader)]
-    return first_faults([_printable(note) for note in notes])
+    return first_faults([" ".join(shown(note).split("\n")) for note in notes])
 
 
 def reading_notes(inputs: Mapping[str, Any], counts: Mapping[str, Any]) -> list[str]:
@@ -86,9 +87,9 @@ def _left_out_notes(reader: Reader) -> Iterator[str]:
 def _spelling_notes(reader: Reader) -> Iterator[str]:
     for kind, names in (("emotion", reader.emotions), ("group", reader.groups)):
         merged = names.merged()
-        shown = [f"{_listed(rest)} as {_short(first)!r}" for first, *rest in merged]
-        if shown:
-            yield f"Spellings of one {kind} are read as the first: {_some(shown)}."
+        pairs = [f"{_listed(rest)} as {_short(first)!r}" for first, *rest in merged]
+        if pairs:
+            yield f"Spellings of one {kind} are read as the first: {_some(pairs)}."
 
 
 def _rows(n: int) -> str:
@@ -103,18 +104,12 @@ def _counted(counter: Counter[str]) -> list[str]:
 
 
 def _listed(texts: Sequence[str]) -> str:
-    shown = [repr(_short(text)) for text in texts[:MOST_SHOWN]]
-    return ", ".join([*shown, *(["…"] if len(texts) > MOST_SHOWN else [])])
+    first = [repr(_short(text)) for text in texts[:MOST_SHOWN]]
+    return ", ".join([*first, *(["…"] if len(texts) > MOST_SHOWN else [])])
 
 
 def _short(text: str) -> str:
     return text if len(text) <= MOST_LETTERS else f"{text[:MOST_LETTERS]}…"
-
-
-def _printable(text: str) -> str:
-    """A text with escapes for what could steer a terminal."""
-    letters = (c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
-    return "".join(letters)
 
 
 def _some(texts: Sequence[str]) -> str:

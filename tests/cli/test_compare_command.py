@@ -11,9 +11,9 @@ from pathlib import Path
 import pytest
 import torch
 from click.testing import CliRunner, Result
-from rich.console import Console
 
 from rafce_cli.comparison_screen import LiveComparisonScreen, PlainComparisonScreen, duration
+from rafce_cli.console import Console
 from rafce_cli.main_train import rafce_train as program
 from rafce_train.loop import Standing
 from rafce_train.plan import make_plan

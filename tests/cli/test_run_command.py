@@ -15,10 +15,10 @@ import pyarrow.parquet as pq
 import pytest
 import torch
 from click.testing import CliRunner
-from rich.console import Console
 
 import rafce_train.run
 from rafce_cli.commands_train.run import run as run_command
+from rafce_cli.console import Console
 from rafce_cli.main_train import rafce_train as program
 from rafce_cli.training_screen import LiveScreen, PlainScreen
 from rafce_cli.training_summary import counted, emotion_table

@@ -136,7 +136,9 @@ def test_an_emotion_that_steers_the_terminal_is_refused(tmp_path):
     table.write_text(f"image,emotion,AU01\na.jpg,{EVIL},1\nb.jpg,calm,0\n", encoding="utf-8")
     result = run("import", "table", table, "--out", tmp_path / "d")
     assert result.exit_code == 2
-    assert result.stderr.startswith("error: expected an emotion that can be printed, found 'x\\x1b]0;owned")
+    assert result.stderr.startswith(
+        f"error: {table}:2: expected an emotion that can be printed, found 'x\\x1b]0;owned"
+    )
     assert not set("\x1b\x07\u202e\x9b") & set(result.output)
 
 

@@ -12,13 +12,12 @@ import pyarrow.parquet as pq
 import pytest
 from click.testing import CliRunner
 
+from rafce import reading
 from rafce.build import BuildOptions, build_dataset
 from rafce.dataset import read_dataset
 from rafce.errors import DatasetError, LabelError
-from rafce.formats import lines
 from rafce.imports.importing import import_dataset
 from rafce.imports.options import ImportOptions
-from rafce.reading import read_file
 from rafce.streaming import count_aus, count_here
 from rafce_cli.main import rafce
 from rafce_cli.main_train import rafce_train
@@ -179,18 +178,19 @@ def test_counts_of_an_older_manifest_without_digest_are_compared_with_the_tables
 
 def test_each_label_file_is_read_once(release, tmp_path, monkeypatch):
     root, seen = release(), list[str]()
+    open_file = reading._opened
 
-    def seeing_read(path):
+    def seeing_open(path, kinds):
         seen.append(path.name)
-        return read_file(path)
+        return open_file(path, kinds)
 
-    monkeypatch.setattr(lines, "read_file", seeing_read)
+    monkeypatch.setattr(reading, "_opened", seeing_open)
     lab = root / "lab.csv"
     lab.write_text("emotion,au,percent\nhappily surprised,12,90\n")
     build_dataset(
         BuildOptions(raf_ml=root / "RAF-ML", raf_au=root / "RAF-AU", lab=lab, out=tmp_path / "data")
     )
-    assert sorted(seen) == [
+    assert sorted(name for name in seen if name.endswith((".txt", ".csv"))) == [
         "RAFAU_label.txt",
         "distribution.txt",
         "lab.csv",
@@ -202,12 +202,12 @@ def test_a_pipe_gives_the_fingerprint_of_what_came_through_it(release, tmp_path)
     options = BuildOptions(raf_ml=root / "RAF-ML", raf_au=root / "RAF-AU", out=tmp_path / "from files")
     expected = build_dataset(options)
     content = (root / "RAF-AU" / "RAFAU_label.txt").read_bytes()
-    reading, writing = os.pipe()
-    os.write(writing, content)
-    os.close(writing)
-    pipe = Path(f"/dev/fd/{reading}")
+    reading_end, writing_end = os.pipe()
+    os.write(writing_end, content)
+    os.close(writing_end)
+    pipe = Path(f"/dev/fd/{reading_end}")
     found = build_dataset(BuildOptions(raf_ml=root / "RAF-ML", raf_au=pipe, out=tmp_path / "from a pipe"))
-    os.close(reading)
+    os.close(reading_end)
     assert found["counts"] == expected["counts"]
     assert found["inputs"]["raf_au"]["sha256"] == expected["inputs"]["raf_au"]["sha256"]
     assert found["inputs"]["raf_au"]["sha256"] == hashlib.sha256(content).hexdigest()

@@ -72,6 +72,23 @@ def test_what_does_not_fit_is_counted_with_the_rest():
     assert n_whole == 4
 
 
+@given(st.lists(st.text("ab(", max_size=600), max_size=40), st.lists(st.text("ab", max_size=900), max_size=5))
+def test_what_may_help_stays_below_a_message_that_is_cut(lines, hints):
+    message = brief("\n".join(["x.csv:1: wrong", *lines, *[f"({hint})" for hint in hints]]))
+    assert len("error: ") + len(message) <= 2000
+    found = message.split("\n")
+    assert len(found) <= 20
+    assert found[0].startswith("x.csv:1: wrong")
+    for i, hint in enumerate(reversed(hints[-3:])):
+        assert found[-1 - i] == f"({hint})" or (len(hint) > 298 and len(found[-1 - i]) <= 301)
+
+
+def test_faults_their_number_and_a_hint_are_twenty_lines():
+    listed = [f"{n}: wrong" for n in range(20)]
+    message = brief("\n".join([*listed, "… and 80 more", "(--unknown 9 helps)"]))
+    assert message.split("\n") == [*listed[:18], "18: wrong … and 81 more", "(--unknown 9 helps)"]
+
+
 def test_a_long_line_keeps_its_beginning_and_its_end():
     message = brief("file.csv:7: expected a number, found " + "9" * 10**6 + "'end'")
     assert message.startswith("file.csv:7: expected a number, found 999")

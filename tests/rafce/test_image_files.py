@@ -67,7 +67,6 @@ OTHERS = [
     "JPEG2000",
     "ICNS",
     "DDS",
-    "IM",
     "SPIDER",
     "MSP",
 ]

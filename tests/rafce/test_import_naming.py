@@ -159,6 +159,20 @@ def test_the_video_of_a_clip_is_a_group_and_joins_what_the_emotions_file_says_of
     assert rows(tmp_path, "group") == [("v1",), ("v1",), ("v2",), ("v3",)]
 
 
+def test_pictures_are_no_videos_so_that_their_file_is_their_group(tmp_path):
+    folder = tmp_path / "videos"
+    folder.mkdir()
+    for name in ("v1", "v2", "v3"):
+        lines = [f"/frames/{name}_{i}.png,0,1,x" for i in range(2)]
+        (folder / f"{name}.csv").write_text("\n".join(["input,frame,AU12,emotion", *lines]) + "\n")
+    bring_in(folder, "fex", group_column="video")
+    assert rows(tmp_path, "image", "group")[:3] == [
+        ("v1_0.png", "v1"),
+        ("v1_1.png", "v1"),
+        ("v2_0.png", "v2"),
+    ]
+
+
 @pytest.mark.parametrize("names", [("v1", "v2"), ("v1.mp4", "v2.avi"), ("/new/v1.mp4", "s\\v2.mov")])
 def test_videos_join_by_their_names_without_folders_and_suffix(tmp_path, names):
     (tmp_path / "all.csv").write_text("video,frame,AU12_c\n/d/v1.mp4,1,1\nv2.avi,1,0\n")

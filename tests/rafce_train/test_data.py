@@ -337,6 +337,12 @@ def test_a_name_that_leads_out_of_the_image_folder_is_refused(tmp_path, name):
         find_images(data)
 
 
+def test_a_name_without_a_last_part_is_refused_with_its_row(tmp_path):
+    rows = [("..", *ROWS[0][1:]), ("0001.jpg", *ROWS[1][1:])]
+    with pytest.raises(DatasetError, match=r"row 1 \(\.\.\): expected the name of an image, found '\.\.'"):
+        read_data(write_dataset(tmp_path / "data", rows, images=tmp_path))
+
+
 def link_a_file(faces):
     (faces / "s1").mkdir()
     (faces / "s1" / "a.jpg").symlink_to(faces.parent / "secret" / "a.jpg")
