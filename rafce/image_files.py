@@ -2,8 +2,9 @@
 
 import re
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
+from typing import BinaryIO
 
 from PIL import Image, UnidentifiedImageError
 
@@ -14,17 +15,33 @@ FORMATS = ("JPEG", "PNG", "BMP", "WEBP", "TIFF")
 """Pillow's names; it knows dozens more, of which some start other programs (EPS: Ghostscript)."""
 KINDS = "JPEG, PNG, BMP, WebP or TIFF"
 MAX_PIXELS = 50_000_000
+MAX_BYTES = 1 << 30
+
+
+def image_bytes(path: Path) -> bytes:
+    """The whole file in one reading, for whoever hashes what it decodes; ImageError where it cannot be read."""
+    try:
+        with open_file(path) as file:
+            content = file.read(MAX_BYTES + 1)
+    except OSError as error:
+        raise ImageError(_reason(error)) from None
+    if len(content) > MAX_BYTES:
+        raise ImageError(f"expected at most {MAX_BYTES} bytes, found more")
+    return content
 
 
 @contextmanager
-def opened_image(path: Path) -> Iterator[Image.Image]:
+def opened_image(source: Path | BinaryIO) -> Iterator[Image.Image]:
     """An image that is not decoded yet; ImageError says what is wrong, also with what the block decodes of it.
 
     A JPEG with further pictures in it (MPO, from cameras) is its first, the main one. Refused: another kind, more than
     `MAX_PIXELS`, more than 8 bits a channel, an animation or pages, a pipe, device or folder.
     """
     try:
-        with open_file(path) as file, Image.open(file, formats=FORMATS) as image:
+        with (
+            open_file(source) if isinstance(source, Path) else nullcontext(source) as file,
+            Image.open(file, formats=FORMATS) as image,
+        ):
             _check(image)
             yield image
     except ImageError:

@@ -225,5 +225,6 @@ def _damaged(path: Path, what: str) -> DatasetError:
 
 
 def _reason(error: BaseException) -> str:
-    lines = str(getattr(error, "strerror", None) or error).splitlines() or [type(error).__name__]
-    return lines[0]
+    """In a line; what the system says is without number and name."""
+    text = str(getattr(error, "strerror", None) or error)
+    return text.splitlines()[0] if text else type(error).__name__

@@ -3,7 +3,6 @@
 Nothing but the run folders themselves says how far a comparison is, so that it can be gone on with after any end.
 """
 
-import json
 import time
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass, field
@@ -11,14 +10,16 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from rafce.errors import ConfigError, TrainingError, raise_all
-from rafce_train import checkpoint
-from rafce_train.config import Config, config_from, read_config
+from rafce_train.checkpoint import load_options
+from rafce_train.config import Config, config_from
 from rafce_train.data import TrainingData, read_data
 from rafce_train.history import Row
 from rafce_train.loop import Standing
 from rafce_train.plan import Plan, Planned, check_two, n_epochs, relative_cost, without_lab
 from rafce_train.ranks import check_alone
 from rafce_train.run import Screen, resume, start
+from rafce_train.run_folder.checksums import is_finished, read_sums
+from rafce_train.run_folder.read import read_metrics
 from rafce_train.setup import check_method, make_priors
 
 Metrics = dict[str, Any]
@@ -139,7 +140,7 @@ def _to_do(plan: Plan, folder: Path, data: TrainingData) -> list[Planned]:
         check_method(planned.config)
         make_priors(planned.config, data)
         faults += _differences(run, planned.config, data) if run.exists() else []
-        if not checkpoint.is_finished(run):
+        if not is_finished(run):
             to_do.append(planned)
     raise_all([*faults, "choose another --out, or delete these runs"] if faults else [], ConfigError)
     return to_do
@@ -147,17 +148,10 @@ def _to_do(plan: Plan, folder: Path, data: TrainingData) -> list[Planned]:
 
 def _differences(run: Path, config: Config, data: TrainingData) -> list[str]:
     """What a run was trained with that is not as asked for; the dataset's fingerprint counts, not its place."""
-    found, asked = asdict(config_from(read_config(run / checkpoint.CONFIG))), asdict(config)
+    found, asked = asdict(config_from(load_options(run))), asdict(config)
     names = [name for name in asked if name != "dataset" and found[name] != asked[name]]
     faults = [f"{run}: expected a run with {name} = {asked[name]}, found {found[name]}" for name in names]
-    metrics = run / checkpoint.METRICS
-    if metrics.is_file() and _fingerprint(metrics) != data.fingerprint:
+    metrics = read_metrics(read_sums(run))
+    if metrics and metrics[1].dataset.fingerprint != data.fingerprint:
         faults.append(f"{run}: expected a run on {data.folder} as it is now, found one on other data")
     return faults
-
-
-def _fingerprint(metrics: Path) -> object:
-    try:
-        return json.loads(metrics.read_text(encoding="utf-8"))["dataset"]["fingerprint"]
-    except (ValueError, TypeError, KeyError):
-        raise ConfigError(f"{metrics}: expected the metrics of a run") from None

@@ -222,10 +222,17 @@ def config_from(values: Mapping[str, Any], where: object = "options") -> Config:
 def read_config(path: Path) -> dict[str, Any]:
     """The options that a TOML file sets; ConfigError for a wrong name or type, or no TOML."""
     try:
-        values = tomllib.loads(read_file(path).decode("utf-8"))
+        content = read_file(path)
     except OSError as error:
         raise ConfigError(f"{path}: expected a TOML file of options: {error.strerror}") from None
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+    return parse_config(content, path)
+
+
+def parse_config(content: bytes, path: Path) -> dict[str, Any]:
+    """The options in a TOML file's content; ConfigError as in `read_config`."""
+    try:
+        values = tomllib.loads(content.decode("utf-8"))
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError, RecursionError) as error:
         raise ConfigError(f"{path}: expected TOML: {error}") from None
     return _typed_values(values, path)
 

@@ -3,19 +3,20 @@
 N images of a partition, B batch.
 """
 
-import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from rafce.errors import DatasetError, TrainingError
-from rafce_train.checkpoint import CONFIG, METRICS
-from rafce_train.config import config_from, read_config
+from rafce.errors import DatasetError
+from rafce_train.checkpoint import load_options
+from rafce_train.config import config_from
 from rafce_train.data import read_data
 from rafce_train.inference import probabilities
-from rafce_train.outcome import METRICS_SCHEMA, dataset_facts, partition_metrics
-from rafce_train.saved import load_net
+from rafce_train.outcome import dataset_facts, partition_metrics
+from rafce_train.run_folder.checksums import read_sums
+from rafce_train.run_folder.read import finished_metrics, notes, read_metrics
+from rafce_train.saved import check_probabilities, load_net
 from rafce_train.setup import gather, make_feed, repeatable
 
 SCHEMA = "evaluation/1"
@@ -46,8 +47,10 @@ def evaluate(
     TrainingError for test images of a run that is not finished: they are looked at after training. DatasetError when
     the dataset speaks of other emotions or AUs; RafceError for whatever else is wrong with it.
     """
-    config = config_from({**read_config(run / CONFIG), **places})
-    recorded = finished_metrics(run) if partition == "test" else read_metrics(run / METRICS)
+    config = config_from({**load_options(run), **places})
+    recorded = recorded_metrics(run, partition)
+    for text in notes(run):
+        note(text)
     net, facts = load_net(run)
     data = read_data(Path(config.dataset))
     if (data.emotions, data.aus) != (facts.emotions, facts.aus):
@@ -56,6 +59,7 @@ def evaluate(
     with repeatable(config):
         batches = (batch.images_B3HW for batch in make_feed(config, material).partition(partition))
         found = probabilities(net.to(material.device), batches)
+    check_probabilities(found, [material.data.names[row] for row in material.data.rows(partition)], run)
     figures = {
         "schema": SCHEMA,
         "method": facts.method,
@@ -71,7 +75,12 @@ def evaluate(
 
 
 def differences(recorded: Any, found: Any, where: str = "") -> list[str]:
-    """Every value on record that was not found again, with its place: test.accuracy.value."""
+    """Every value on record that was not found again, with its place: test.accuracy.value.
+
+    An interval beside a value that was recorded without one is no difference.
+    """
+    if isinstance(found, dict) and "value" in found and not isinstance(recorded, dict):
+        found = found["value"]
     if isinstance(recorded, dict) and isinstance(found, dict):
         keys: list[Any] = list(recorded)
         inner = [(recorded[key], found.get(key), key) for key in keys]
@@ -84,28 +93,26 @@ def differences(recorded: Any, found: Any, where: str = "") -> list[str]:
     ]
 
 
-def finished_metrics(run: Path) -> Json:
-    """What a finished run wrote of itself; TrainingError when there is none."""
-    metrics = read_metrics(run / METRICS)
-    if metrics is None:
-        raise TrainingError(
-            f"{run}: expected a finished run, found no {METRICS}; rafce-train run --resume goes on with one"
-        )
-    return metrics
+def recorded_metrics(run: Path, partition: str) -> Json | None:
+    """What a run wrote of itself, None before it did; TrainingError for test images of an unfinished run.
 
-
-def read_metrics(path: Path) -> Json | None:
-    """What a run wrote of itself, None before it did; TrainingError when it is broken or of another version."""
-    try:
-        metrics = json.loads(path.read_text(encoding="utf-8"))
-        found = metrics.get("schema")
-    except FileNotFoundError:
+    Releases without checksums made some intervals otherwise: of theirs the values are compared.
+    """
+    sums = read_sums(run)
+    found = finished_metrics(sums) if partition == "test" else read_metrics(sums)
+    if found is None:
         return None
-    except (OSError, ValueError, AttributeError) as error:
-        raise TrainingError(f"{path}: expected the metrics of a run: {error}") from None
-    if found != METRICS_SCHEMA:
-        raise TrainingError(f"{path}: expected schema {METRICS_SCHEMA}, found {found}")
-    return dict(metrics)
+    values, record = found
+    return _without_intervals(values) if record.is_old else values
+
+
+def _without_intervals(recorded: Any) -> Any:
+    if isinstance(recorded, list):
+        return [_without_intervals(item) for item in recorded]
+    if not isinstance(recorded, dict):
+        return recorded
+    ends = ("ci_low", "ci_high", "intervals")
+    return {name: _without_intervals(value) for name, value in recorded.items() if name not in ends}
 
 
 def _comparable(metrics: Mapping[str, Any], partition: str) -> Json:

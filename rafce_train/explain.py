@@ -17,17 +17,18 @@ from torch import Tensor
 from rafce.errors import ConfigError, DatasetError, raise_all
 from rafce.geometry import Box, regions_pixels
 from rafce_train.attention import Aus, Reals, Shares, mean_with_interval, shares
-from rafce_train.checkpoint import CONFIG
-from rafce_train.config import Config, config_from, read_config
+from rafce_train.checkpoint import load_options
+from rafce_train.config import Config, config_from
 from rafce_train.data import IntArray, TrainingData, read_data
-from rafce_train.evaluate import finished_metrics
 from rafce_train.facts import Thresholds
 from rafce_train.feed import Feed
 from rafce_train.gradcam import MapLayer, Maps, Target, choose_layer, grad_cam
 from rafce_train.inference import Probabilities, probabilities
 from rafce_train.model import Net
 from rafce_train.questions import Question, Verdict, au_question, emotion_question, region_notes
-from rafce_train.saved import load_net
+from rafce_train.run_folder.checksums import read_sums
+from rafce_train.run_folder.read import finished_metrics, notes
+from rafce_train.saved import check_probabilities, load_net
 from rafce_train.setup import gather, make_feed
 
 Row = dict[str, Any]
@@ -129,8 +130,10 @@ def open_subject(
     folder: Path, name: str, layer: str | None, note: Note, progress: Progress, **places: str
 ) -> Subject:
     """Load a finished run and let it look at the test images."""
+    for text in notes(folder):
+        note(text)
     net, facts = load_net(folder)
-    config = config_from({**read_config(folder / CONFIG), **places})
+    config = config_from({**load_options(folder), **places})
     data = read_data(Path(config.dataset))
     _check_trained_on(folder, data)
     map_layer = choose_layer(net, config.image_size, layer)
@@ -138,6 +141,7 @@ def open_subject(
     feed = make_feed(config, material)
     net = net.to(material.device)
     found = probabilities(net, (batch.images_B3HW for batch in feed.partition("test")))
+    check_probabilities(found, _test_names(material.data), folder)
     return Subject(name, config, net, map_layer, feed, facts.thresholds, found)
 
 
@@ -289,7 +293,7 @@ def _view(subject: Subject, said: Answer, i: int) -> View:
 
 def _check_trained_on(folder: Path, data: TrainingData) -> None:
     """TrainingError for a run that is not finished; DatasetError when it was trained on other data."""
-    if finished_metrics(folder)["dataset"]["fingerprint"] != data.fingerprint:
+    if finished_metrics(read_sums(folder))[1].dataset.fingerprint != data.fingerprint:
         raise DatasetError(
             f"{data.folder}: expected the dataset that {folder} was trained on, found another; --dataset DIR names it"
         )

@@ -18,10 +18,11 @@ from torch import Tensor, nn
 from rafce.atomic import writing
 from rafce.errors import ConfigError, OutputError
 from rafce_train.augment import batch_images
-from rafce_train.checkpoint import WEIGHTS_KEY, facts_text, weights_bytes
+from rafce_train.checkpoint import DIGEST, WEIGHTS_KEY, facts_text, weights_bytes
 from rafce_train.facts import Facts
 from rafce_train.inference import Probabilities, probabilities
 from rafce_train.model import Net
+from rafce_train.run_folder.digests import BLANK, fill_digest
 from rafce_train.saved import INPUT, OUTPUTS, check_output, load_net, need_export_extra, open_model
 
 TOLERANCE = 1e-5
@@ -125,8 +126,8 @@ def _onnx(net: Net, facts: Facts) -> bytes:
     model = program.model_proto
     for node in model.graph.node:
         del node.metadata_props[:]  # traces with the paths of this machine
-    model.metadata_props.add(key=WEIGHTS_KEY, value=facts_text(facts.described()))
-    return bytes(model.SerializeToString())
+    model.metadata_props.add(key=WEIGHTS_KEY, value=facts_text({**facts.described(), DIGEST: BLANK}))
+    return fill_digest(bytes(model.SerializeToString()))
 
 
 def _torch_export(net: Net, facts: Facts) -> bytes:

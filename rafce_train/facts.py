@@ -8,13 +8,17 @@ import numpy as np
 import numpy.typing as npt
 
 from rafce.errors import WeightsError
+from rafce.schema import Vocabulary
 from rafce_train.augment import CHANNEL_ORDERS, NORMALIZATIONS
-from rafce_train.config import Config
+from rafce_train.config import Config, options
 from rafce_train.data import TrainingData
 from rafce_train.inference import learned_aus
+from rafce_train.run_folder.schema import words_faults
 
 Thresholds = tuple[float | None, ...] | None
 """The probability from which each AU is called, None for an AU that was not learned; None where none was."""
+
+PRECISIONS = options()["precision"][1].choices
 
 
 @dataclass(frozen=True)
@@ -101,7 +105,9 @@ def facts_from(values: Mapping[str, Any], where: object) -> Facts:
 
 def _faults(facts: Facts) -> list[str]:
     seen = facts.preprocessing
-    faults = []
+    if faults := _type_faults(facts):
+        return faults
+    faults = words_faults(Vocabulary(facts.emotions, facts.aus))
     if seen.normalize not in NORMALIZATIONS:
         faults.append(f"normalize: expected one of {', '.join(NORMALIZATIONS)}, found {seen.normalize}")
     if seen.channel_order not in CHANNEL_ORDERS:
@@ -110,4 +116,29 @@ def _faults(facts: Facts) -> list[str]:
         )
     if facts.thresholds is not None and len(facts.thresholds) != len(facts.aus):
         faults.append(f"expected a threshold for each of {len(facts.aus)} AUs, found {len(facts.thresholds)}")
+    faults += [
+        f"threshold: expected 0 to 1, found {threshold}"
+        for threshold in facts.thresholds or ()
+        if threshold is not None and not 0 <= threshold <= 1
+    ]
+    limits = options()["image_size"][1]
+    if not (limits.least or 0) <= seen.image_size < (limits.below or 0):
+        faults.append(f"image_size: expected {limits.least} up to {limits.below}, found {seen.image_size}")
+    if facts.precision not in PRECISIONS:
+        faults.append(f"precision: expected one of {', '.join(PRECISIONS)}, found {facts.precision}")
     return faults
+
+
+def _type_faults(facts: Facts) -> list[str]:
+    seen = facts.preprocessing
+    texts = {"backbone": facts.backbone, "method": facts.method, "precision": facts.precision}
+    texts |= {"licence": facts.licence, "normalize": seen.normalize, "channel_order": seen.channel_order}
+    found: list[tuple[str, type, Any]] = [(name, str, value) for name, value in texts.items()]
+    found += [("epoch", int, facts.epoch), ("image_size", int, seen.image_size)]
+    found += [("emotions", str, name) for name in facts.emotions] + [("aus", int, au) for au in facts.aus]
+    found += [("thresholds", float, value) for value in facts.thresholds or () if value is not None]
+    return [
+        f"{name}: expected {kind.__name__}, found {str(value)[:100]}"
+        for name, kind, value in found
+        if type(value) is not kind
+    ]

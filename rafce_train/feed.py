@@ -3,7 +3,7 @@
 N images, B batch, S steps of an epoch.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
@@ -32,6 +32,10 @@ class EpochOrder(NamedTuple):
     """How often the epoch has shown each of them before."""
 
 
+def trust(rows: IntArray) -> None:
+    """Images in memory were checked on their way there."""
+
+
 @dataclass(frozen=True)
 class Feed:
     """Labels and images of a dataset, handed out as functions of the seed, the epoch and the step alone.
@@ -44,6 +48,8 @@ class Feed:
     config: Config
     device: torch.device
     ranks: Ranks = ALONE
+    check_rows: Callable[[IntArray], None] = trust
+    """Called with rows before their images are looked at; ImageError where these were damaged."""
 
     _orders: dict[int, EpochOrder] = field(default_factory=dict)
     """The order of the current epoch, drawn once."""
@@ -68,6 +74,7 @@ class Feed:
         rows_B, repeat_B = (self.ranks.share(table_SB[step]) for table_SB in order)
         size = self.images_NHW3.shape[1]
         jitter = draw_jitter(config.augment, rows_B, size, config.seed, epoch, repeat_B)
+        self.check_rows(rows_B)
         return self._batch(
             rows_B, batch_images(self.images_NHW3, rows_B, config.normalize, config.channel_order, jitter)
         )
@@ -80,6 +87,7 @@ class Feed:
 
     def plain_batch(self, rows_B: IntArray) -> Batch:
         """Images of these rows as they are."""
+        self.check_rows(rows_B)
         images_B3HW = batch_images(self.images_NHW3, rows_B, self.config.normalize, self.config.channel_order)
         return self._batch(rows_B, images_B3HW)
 

@@ -13,8 +13,8 @@ from torch import Tensor
 
 from rafce_train.learner import StepLog
 from rafce_train.metrics import confusion
+from rafce_train.run_folder.schema import HISTORY_SCHEMA, WHOLE_COLUMNS
 
-HISTORY_SCHEMA = "history/1"
 Row = dict[str, int | float | None]
 
 
@@ -76,7 +76,6 @@ class Sums:
 def history_table(rows: Sequence[Mapping[str, Any]]) -> pa.Table:
     """`history.parquet`: a row an epoch, whole numbers as int64, everything else as float64, null where undefined."""
     names = list(rows[0]) if rows else ["epoch"]
-    whole = ("epoch", "iterations")
-    fields = [pa.field(name, pa.int64() if name in whole else pa.float64()) for name in names]
+    fields = [pa.field(name, pa.int64() if name in WHOLE_COLUMNS else pa.float64()) for name in names]
     schema = pa.schema(fields, metadata={"rafce.schema": HISTORY_SCHEMA})
     return pa.Table.from_pylist([dict(row) for row in rows], schema)

@@ -15,8 +15,8 @@ from rafce_train.data import IntArray, TrainingData
 from rafce_train.inference import Probabilities
 from rafce_train.metrics import DEFAULT_THRESHOLD, au_metrics, emotion_metrics, majority_baseline
 from rafce_train.resampling import resampling_of
+from rafce_train.run_folder.schema import METRICS_SCHEMA
 
-METRICS_SCHEMA = "metrics/1"
 NO_FIGURE = {"value": None, "ci_low": None, "ci_high": None}
 
 

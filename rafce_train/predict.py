@@ -29,7 +29,7 @@ from rafce_train.checkpoint import write_atomic
 from rafce_train.facts import Facts
 from rafce_train.inference import Probabilities
 from rafce_train.outcome import probability_columns
-from rafce_train.saved import Model, check_output
+from rafce_train.saved import Model, check_output, check_probabilities
 
 STDIN = "-"
 LIST_SUFFIX = ".txt"
@@ -73,7 +73,9 @@ def predict(model: Model, paths: Sequence[Path], batch_size: int, progress: Prog
             bad += [image for image in images if isinstance(image, BadImage)]
             good += [paths[row] for row in pixels]
             if pixels:
-                found.append(model.look(_batch(np.stack(list(pixels.values())), model)))
+                looked = model.look(_batch(np.stack(list(pixels.values())), model))
+                check_probabilities(looked, [paths[row] for row in pixels], "the network")
+                found.append(looked)
             progress(rows.stop, len(paths))
     together = Probabilities(*map(np.concatenate, zip(*found, strict=True)))
     return Predicted(predictions_table(model.facts, good, together), tuple(bad))

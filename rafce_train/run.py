@@ -16,7 +16,7 @@ from rafce.atomic import making_folder
 from rafce.dataset import read_manifest
 from rafce.errors import OutputError, TrainingError
 from rafce_train import checkpoint, loop
-from rafce_train.config import Config, config_from, config_toml, read_config, rho_grid
+from rafce_train.config import Config, config_from, config_toml, rho_grid
 from rafce_train.data import TrainingData, read_data
 from rafce_train.events import EVENTS, Events
 from rafce_train.facts import facts_of
@@ -28,6 +28,19 @@ from rafce_train.model import load_tensors
 from rafce_train.model_card import model_card
 from rafce_train.outcome import predictions_table, run_metrics
 from rafce_train.ranks import ALONE, RankLostError, Ranks
+from rafce_train.run_folder.checksums import is_finished, read_sums, write_sums
+from rafce_train.run_folder.schema import (
+    CONFIG,
+    HISTORY,
+    METRICS,
+    MODEL_CARD,
+    PREDICTIONS,
+    STATE,
+    SUMMED,
+    SUMS,
+    WEIGHTS,
+)
+from rafce_train.saved import check_probabilities
 from rafce_train.setup import (
     Material,
     explained,
@@ -92,17 +105,10 @@ def resume(folder: Path, screen: Screen, ranks: Ranks = ALONE, **places: str) ->
     `places` says where `dataset` or `images` lie by now. TrainingError when there is no run, or its dataset has changed
     since.
     """
-    config = config_from({**ranks.from_first(lambda: _read_options(folder)), **places})
-    if ranks.from_first(lambda: checkpoint.is_finished(folder)):
+    config = config_from({**ranks.from_first(lambda: checkpoint.load_options(folder)), **places})
+    if ranks.from_first(lambda: is_finished(folder)):
         screen.note(f"{folder} is finished: nothing is trained, its figures are made again")
     return _carry_on(config, folder, read_data(Path(config.dataset)), screen, ranks)
-
-
-def _read_options(folder: Path) -> dict[str, Any]:
-    path = folder / checkpoint.CONFIG
-    if not path.is_file():
-        raise TrainingError(f"{folder}: expected a run folder with {checkpoint.CONFIG} in it, found none")
-    return read_config(path)
 
 
 def _carry_on(
@@ -151,7 +157,7 @@ def _go_on(
 ) -> None:
     """Train to the end from the checkpoint."""
     feed, ranks = make_feed(config, material), material.ranks
-    state = ranks.from_first(lambda: checkpoint.load_state(folder))
+    state = ranks.from_first(lambda: _own_state(folder))
     _check_same(folder, state, material)
     learner.load_state_dict(state.pop("learner"))
     standing = loop.standing_from(state.pop("standing"))
@@ -204,7 +210,7 @@ class _Hooks(_SilentHooks):
 
     def epoch(self, standing: Standing) -> None:
         row, best = standing.history[-1], standing.best
-        checkpoint.write_table(self.folder / checkpoint.HISTORY, history_table(standing.history))
+        checkpoint.write_table(self.folder / HISTORY, history_table(standing.history))
         if best and best["epoch"] == row["epoch"]:
             _write_weights(self.config, self.folder, self.material.data, best)
         self.events.add(row)
@@ -221,6 +227,7 @@ def _finish(config: Config, folder: Path, material: Material, more: dict[str, An
     net, _ = make_net(replace(config, weights="none"), material.data)
     load_tensors(net, best["net"])
     found = make_feed(config, material).probabilities(net.to(material.device), "test")
+    check_probabilities(found, [material.data.names[row] for row in material.data.rows("test")], folder)
     found = found.of_learned(learned_aus(best["thresholds"], len(material.data.aus)))
     more = {"weights": state["weights"], "dropped": state["dropped"], **more}
     figures = run_metrics(config, material.data, found, best, more)
@@ -238,13 +245,15 @@ def _write_outcome(
 ) -> None:
     best = standing.best
     assert best is not None
+    write_sums(folder, [CONFIG])  # an end halfway leaves a run that is not finished
     predictions = predictions_table(material.data, material.data.rows("test"), found)
-    checkpoint.write_table(folder / checkpoint.HISTORY, history_table(standing.history))
+    checkpoint.write_table(folder / HISTORY, history_table(standing.history))
     _write_weights(config, folder, material.data, best)
-    checkpoint.write_table(folder / checkpoint.PREDICTIONS, predictions)
-    checkpoint.write_json(folder / checkpoint.METRICS, figures)
+    checkpoint.write_table(folder / PREDICTIONS, predictions)
+    checkpoint.write_json(folder / METRICS, figures)
     card = model_card(config, figures, read_manifest(material.data.folder))
-    checkpoint.write_atomic(folder / checkpoint.MODEL_CARD, card.encode())
+    checkpoint.write_atomic(folder / MODEL_CARD, card.encode())
+    write_sums(folder, SUMMED)
 
 
 def _adopt_best(folder: Path, trials: list[Config]) -> dict[str, Any]:
@@ -253,7 +262,7 @@ def _adopt_best(folder: Path, trials: list[Config]) -> dict[str, Any]:
     scores = [best["score"] for best in bests]
     chosen = scores.index(max(scores))
     source = _trial_folder(folder, trials[chosen])
-    checkpoint.write_atomic(folder / checkpoint.STATE, (source / checkpoint.STATE).read_bytes())
+    checkpoint.write_atomic(folder / STATE, (source / STATE).read_bytes())
     shutil.copytree(source / EVENTS, folder / EVENTS, dirs_exist_ok=True)
     table = [
         {
@@ -276,9 +285,10 @@ def _create(folder: Path, config: Config, state: dict[str, Any] | None = None) -
     if folder.exists():
         return
     with making_folder(folder, _check_absent) as new:
-        checkpoint.write_atomic(new / checkpoint.CONFIG, config_toml(config).encode())
+        checkpoint.write_atomic(new / CONFIG, config_toml(config).encode())
+        write_sums(new, [CONFIG])
         if state is not None:
-            checkpoint.save_state(new, state)
+            checkpoint.save_state(new, {"config": _config_digest(new), **state})
 
 
 def _check_absent(folder: Path) -> None:
@@ -292,7 +302,7 @@ def _is_there(folder: Path) -> OutputError:
 
 def _way_on(folder: Path) -> str:
     """How to go on after what interrupted a run, as far as this rank sees its folder."""
-    if not (folder / checkpoint.CONFIG).is_file():
+    if not (folder / CONFIG).is_file():
         return ""
     return (
         f"\nthe run stands as last saved; go on, with any number of ranks: rafce-train run --resume {folder}"
@@ -300,7 +310,7 @@ def _way_on(folder: Path) -> str:
 
 
 def _write_weights(config: Config, folder: Path, data: TrainingData, best: dict[str, Any]) -> None:
-    path = folder / checkpoint.WEIGHTS
+    path = folder / WEIGHTS
     checkpoint.save_weights(path, best["net"], facts_of(config, data, best).described())
 
 
@@ -308,6 +318,22 @@ def _identity(material: Material) -> dict[str, Any]:
     """What must not change between a run and its going on."""
     dropped = [Path(image.path).name for image in material.dropped]
     return {"fingerprint": material.data.fingerprint, "dropped": dropped}
+
+
+def _config_digest(folder: Path) -> str:
+    """The SHA-256 of its `config.toml`, which ties a state to its run."""
+    digests = read_sums(folder).digests
+    if digests is None or CONFIG not in digests:
+        raise TrainingError(f"{folder}: cannot go on: expected {SUMS} with a line about {CONFIG}, found none")
+    return digests[CONFIG]
+
+
+def _own_state(folder: Path) -> dict[str, Any]:
+    """The checkpoint of a run; TrainingError where it is that of a run with other options."""
+    state = checkpoint.load_state(folder)
+    if state["config"] != _config_digest(folder):
+        raise TrainingError(f"{folder / STATE}: cannot go on: it was saved by a run with another {CONFIG}")
+    return state
 
 
 def _check_same(folder: Path, state: dict[str, Any], material: Material) -> None:

@@ -3,29 +3,25 @@
 B batch, K emotions, A action units, H image side in pixels.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
 
+import numpy as np
 import torch
 from torch import Tensor
 
 from rafce.atomic import check_file_place
-from rafce.errors import ConfigError, OutputError, WeightsError
+from rafce.errors import ConfigError, OutputError, WeightsError, raise_all
 from rafce_train import inference
-from rafce_train.checkpoint import (
-    CONFIG,
-    OWN_FILES,
-    WEIGHTS,
-    WEIGHTS_KEY,
-    is_finished,
-    load_weights,
-    read_facts,
-)
+from rafce_train.checkpoint import WEIGHTS_KEY, check_digest, load_weights, read_facts
 from rafce_train.facts import Facts, facts_from
 from rafce_train.inference import Probabilities
 from rafce_train.model import Net, build_net, load_tensors
+from rafce_train.run_folder.checksums import read_sums
+from rafce_train.run_folder.digests import CHANGED, digest_fault
+from rafce_train.run_folder.schema import CONFIG, OWN_FILES, WEIGHTS
 from rafce_train.setup import find_device
 
 INPUT, OUTPUTS = "images", ("emotion_probabilities", "au_probabilities")
@@ -65,8 +61,9 @@ def load_net(path: Path) -> tuple[Net, Facts]:
 
     WeightsError when there is none, or the tensors do not fit the network that the facts name.
     """
-    path = path / WEIGHTS if path.is_dir() else path
-    tensors, values = load_weights(path)
+    sums = read_sums(path) if path.is_dir() else None
+    path = path / WEIGHTS if sums else path
+    tensors, values = load_weights(path, sums)
     facts = facts_from(values, path)
     net = build_net(
         facts.backbone, len(facts.emotions), len(facts.aus), image_size=facts.preprocessing.image_size
@@ -80,11 +77,18 @@ def load_net(path: Path) -> tuple[Net, Facts]:
     return net.eval(), facts
 
 
-def unfinished(path: Path) -> str | None:
-    """What to know of a run folder that is not done yet; None for a finished run or a file."""
-    if not path.is_dir() or is_finished(path):
-        return None
-    return f"{path} is not finished: its weights are those of the best epoch so far"
+def check_probabilities(found: Probabilities, images: Sequence[object], where: object) -> None:
+    """WeightsError that names the images for which a network gives no finite probabilities.
+
+    An AU that has none in any image was not learned.
+    """
+    learned_NA = found.au_NA[:, ~np.isnan(found.au_NA).all(0)]
+    is_bad_N = ~(np.isfinite(found.emotion_NK).all(1) & np.isfinite(learned_NA).all(1))
+    faults = [
+        f"{where}: its probabilities are not finite numbers for {images[int(row)]}"
+        for row in np.flatnonzero(is_bad_N)
+    ]
+    raise_all(faults, WeightsError)
 
 
 def need_export_extra(task: str, *packages: str) -> None:
@@ -120,14 +124,22 @@ def _open_onnx(path: Path, device: str) -> Model:
     need_export_extra(f"{path}: an ONNX file", "onnxruntime")
     import onnxruntime
 
+    try:
+        content = path.read_bytes()
+    except OSError as error:
+        raise WeightsError(f"{path}: cannot be read: {error.strerror}") from None
+    fault = digest_fault(content)
+    if fault == CHANGED:
+        raise WeightsError(f"{path}: {fault}")
     options = onnxruntime.SessionOptions()
     options.log_severity_level = 3  # errors; it warns of graphics cards that are not there
     try:
-        session = onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
+        session = onnxruntime.InferenceSession(content, options, providers=["CPUExecutionProvider"])
     except Exception as error:  # onnxruntime raises a dozen kinds for a broken file
         raise WeightsError(f"{path}: cannot be read as an ONNX file: {error}") from None
-    text = session.get_modelmeta().custom_metadata_map.get(WEIGHTS_KEY, "{}")
-    facts = facts_from(read_facts(text, path), path)
+    values = read_facts(session.get_modelmeta().custom_metadata_map.get(WEIGHTS_KEY, "{}"), path)
+    check_digest(values, fault, path)
+    facts = facts_from(values, path)
 
     def look(images_B3HW: Tensor) -> Probabilities:
         found = Probabilities(*session.run(list(OUTPUTS), {INPUT: images_B3HW.numpy()}))

@@ -7,14 +7,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
 
 from rafce.errors import ConfigError, TrainingError, raise_all
-from rafce_train.cache import BadImage, cache_folder, cached_images
+from rafce_train.cache import BadImage, IntArray, cache_folder, cached_images
 from rafce_train.config import Config, flag, options
 from rafce_train.data import TrainingData, find_images, training_warnings
-from rafce_train.feed import Feed
+from rafce_train.feed import Feed, trust
 from rafce_train.learner import Learner
 from rafce_train.methods import find_method, unused_options
 from rafce_train.model import Net, build_net
@@ -34,6 +35,8 @@ class Material:
     dropped: tuple[BadImage, ...]
     device: torch.device
     ranks: Ranks
+    check_rows: Callable[[IntArray], None]
+    """To be called with rows before their images are looked at; ImageError where the cache was damaged."""
 
 
 def gather(
@@ -62,19 +65,29 @@ def gather(
         note(text)
     for image in cache.bad:
         note(f"left out: {image.path}: {image.reason}")
-    return Material(data, where_they_fit(cache.images_NHW3, device), cache.bad, device, ranks)
+    images_NHW3 = where_they_fit(cache.images_NHW3, device, cache.check)
+    is_mapped = images_NHW3 is cache.images_NHW3
+    return Material(data, images_NHW3, cache.bad, device, ranks, cache.check if is_mapped else trust)
 
 
-def where_they_fit(images_NHW3: Tensor, device: torch.device) -> Tensor:
-    """The images on the device, or still in their file where a GPU would have to give them half of its free memory."""
+def where_they_fit(images_NHW3: Tensor, device: torch.device, check: Callable[[IntArray], None]) -> Tensor:
+    """The images on the device, or still in their file where a GPU would have to give them half of its free memory.
+
+    All that leave their file are checked before.
+    """
+    if device.type == "cpu":
+        return images_NHW3
     if device.type == "cuda" and images_NHW3.nbytes > torch.cuda.mem_get_info(device)[0] / 2:
         return images_NHW3
+    check(np.arange(len(images_NHW3)))
     return images_NHW3.to(device)
 
 
 def make_feed(config: Config, material: Material) -> Feed:
     """The batches of a run."""
-    return Feed(material.data, material.images_NHW3, config, material.device, material.ranks)
+    return Feed(
+        material.data, material.images_NHW3, config, material.device, material.ranks, material.check_rows
+    )
 
 
 def make_net(config: Config, data: TrainingData) -> tuple[Net, WeightsReport | None]:

@@ -12,9 +12,10 @@ import pyarrow.compute as pc
 from rafce.checks.rows import PROBABILITIES, probability_names, row_faults
 from rafce.errors import DatasetError, raise_all
 from rafce.joining import REASONS
+from rafce.reference import LabCell, lab_faults
 from rafce.schema import CATEGORIES, PARTITIONS, SCOPES, Vocabulary
 from rafce.statistics import Counts, category_index, category_names, frequency, sureness
-from rafce.taxonomy import BASIC_EMOTIONS, FACS_NAMES
+from rafce.taxonomy import BASIC_EMOTIONS
 
 # S scopes, E emotions, A action units
 IntArray = npt.NDArray[np.int64]
@@ -233,17 +234,8 @@ def _cell(cell: Sequence[int], words: Vocabulary) -> str:
 
 
 def _lab_faults(table: pa.Table, words: Vocabulary) -> Iterator[str]:
-    seen: dict[tuple[str, int], int] = {}
-    for row, cell in enumerate(table.to_pylist(), 1):
-        emotion, au, percent = cell["emotion"], cell["au"], cell["percent"]
-        if emotion not in words.emotions:
-            yield f"row {row}: expected an emotion of this dataset, found {emotion}"
-        if au not in FACS_NAMES:
-            yield f"row {row}: expected a FACS code, found AU {au}"
-        if not 0 <= percent <= 100:
-            yield f"row {row}: expected a percent from 0 to 100, found {percent}"
-        if (first := seen.setdefault((emotion, au), row)) != row:
-            yield f"row {row}: expected each emotion and AU once, found {emotion}, AU {au} again (row {first})"
+    cells = [LabCell(cell["emotion"], cell["au"], cell["percent"], "") for cell in table.to_pylist()]
+    yield from (f"row {1 + row}: {fault}" for row, fault in lab_faults(cells, words.emotions))
 
 
 # --- discarded ---

@@ -11,6 +11,7 @@ from rafce_reports.comparison_aus import AuLabels, read_au_labels
 from rafce_reports.comparison_runs import System, differing_options, read_systems
 from rafce_reports.comparison_tables import table2, table3
 from rafce_reports.comparison_tests import paired_tests
+from rafce_train.run_folder.read import BEFORE
 
 
 @dataclass(frozen=True, eq=False)  # frames have no single truth value to compare by
@@ -30,6 +31,12 @@ class Comparison:
             f"{name}: {'; '.join(f'{value} for ' + ', '.join(of) for value, of in values.items())}"
             for name, values in differing_options(self.systems).items()
         )
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What the reader of these runs should know, in a sentence each."""
+        old = [run.folder for system in self.systems for run in system.runs if run.is_old]
+        return (f"{len(old)} of {self.n_runs} runs ({old[0]} is the first): {BEFORE}",) if old else ()
 
     @property
     def n_runs(self) -> int:

@@ -1,7 +1,5 @@
 """A finished run folder as the reports read it: its files, and the figures in them by name."""
 
-import json
-import tomllib
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -9,18 +7,15 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
-import pyarrow as pa
-import pyarrow.parquet as pq
 
-from rafce.errors import DatasetError, TrainingError
 from rafce.schema import Vocabulary, au_column, check_schema
+from rafce_train.run_folder.read import read_finished
 
 # N test images, A action units
 BoolArray = npt.NDArray[np.bool_]
 IntArray = npt.NDArray[np.int64]
 FloatArray = npt.NDArray[np.float64]
 
-METRICS_SCHEMA, HISTORY_SCHEMA = "metrics/1", "history/1"
 PLACES = ("seed", "dataset", "device", "checkpoint_every")
 """Options in which the runs of one system may differ; the dataset's fingerprint tells datasets apart."""
 OF_STATISTICS = ("statistics", "alignment", "prior_scope")
@@ -37,6 +32,8 @@ class Run:
     history: pd.DataFrame
     predictions: pd.DataFrame
     words: Vocabulary
+    is_old: bool = False
+    """Whether a release without checksums made it."""
 
     @property
     def seed(self) -> int:
@@ -98,26 +95,8 @@ class Run:
 
 
 def read_run(folder: Path) -> Run:
-    """The files of a finished run; TrainingError where one is absent, broken or of another version."""
-    if not (folder / "metrics.json").is_file():
-        raise TrainingError(
-            f"{folder}: expected a finished run, found no metrics.json; rafce-train run --resume goes on with one"
-        )
-    try:
-        metrics = json.loads((folder / "metrics.json").read_text(encoding="utf-8"))
-        config = tomllib.loads((folder / "config.toml").read_text(encoding="utf-8"))
-        history, predictions = (
-            pq.read_table(folder / f"{name}.parquet") for name in ("history", "predictions")
-        )
-        words = check_schema(predictions.schema.metadata, "predictions", folder / "predictions.parquet")
-    except (OSError, ValueError, pa.ArrowException, DatasetError) as error:
-        raise TrainingError(f"{folder}: expected the files of a finished run: {error}") from None
-    _check_version(folder / "metrics.json", metrics.get("schema"), METRICS_SCHEMA)
-    found = (history.schema.metadata or {}).get(b"rafce.schema", b"").decode(errors="replace")
-    _check_version(folder / "history.parquet", found, HISTORY_SCHEMA)
-    return Run(folder, config, metrics, history.to_pandas(), predictions.to_pandas(), words)
-
-
-def _check_version(path: Path, found: object, expected: str) -> None:
-    if found != expected:
-        raise TrainingError(f"{path}: expected schema {expected}, found {found}")
+    """The files of a finished run; TrainingError where one is absent, damaged, changed or of another version."""
+    found = read_finished(folder)
+    words = check_schema(found.predictions.schema.metadata, "predictions", folder)
+    frames = found.history.to_pandas(), found.predictions.to_pandas()
+    return Run(folder, found.config, found.metrics, *frames, words, found.is_old)

@@ -18,6 +18,7 @@ from rafce_train.config import Config
 from rafce_train.facts import Facts, Preprocessing
 from rafce_train.predict import predict
 from rafce_train.run import start
+from rafce_train.run_folder.checksums import read_sums, write_sums
 from rafce_train.saved import open_model
 
 
@@ -138,16 +139,31 @@ def test_evaluate_says_which_figures_differ_and_exits_with_1(run, tmp_path):
     shutil.copytree(run, tmp_path / "run")
     path = tmp_path / "run" / "metrics.json"
     metrics = json.loads(path.read_text())
-    for row in metrics["test"]["emotions"]:
-        row |= {"support": 999, "emotion": "none"}
+    for row in metrics["test"]["action_units"]["aus"]:
+        row["threshold"] = 0.999
     path.write_text(json.dumps(metrics))
+    write_sums(path.parent, read_sums(path.parent).digests or ())
     result = call("evaluate", tmp_path / "run")
     assert result.exit_code == 1
     lines = result.stderr.splitlines()
-    start = lines.index(f"{path}: 28 figures differ:")
-    assert lines[start + 1] == "test.emotions.0.emotion: recorded none, found happily surprised"
-    assert lines[start + 2] == "test.emotions.0.support: recorded 999, found 1"
-    assert lines[-1] == "… and 8 more"
+    start = lines.index(f"{path}: 32 figures differ:")
+    assert lines[start + 1].startswith("test.action_units.aus.0.threshold: recorded 0.999, found 0.")
+    assert lines[-1] == "… and 12 more"
+
+
+def test_metrics_that_cannot_be_are_not_reported(run, tmp_path):
+    shutil.copytree(run, tmp_path / "run")
+    path = tmp_path / "run" / "metrics.json"
+    metrics = json.loads(path.read_text())
+    metrics["test"]["accuracy"]["value"] = 7.5
+    path.write_text(json.dumps(metrics))
+    result = call("report", tmp_path / "run")
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert f"{path}: expected the file that SHA256SUMS lists" in result.stderr
+    write_sums(path.parent, read_sums(path.parent).digests or ())
+    result = call("report", tmp_path / "run")
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert f"{path}: test.accuracy.value: expected 0 to 1, found 7.5" in result.stderr
 
 
 @pytest.fixture
@@ -187,7 +203,7 @@ def test_predict_and_export_say_that_a_run_is_not_finished(unfinished, faces, tm
         ),
         (["predict", "absent", "absent.txt"], "absent.txt: expected a list of images: No such file"),
         (["predict", "absent"], "Missing argument 'IMAGE|FOLDER|LIST…'"),
-        (["evaluate", "absent"], "absent/config.toml: expected a TOML file of options: No such file"),
+        (["evaluate", "absent"], "absent: expected a run folder with config.toml in it, found none"),
         (["export", "absent"], "Missing option '--out'"),
         (["export", "absent", "--out", "m.onnx"], "absent: expected the weights of a run, found none"),
         (["export", "absent", "--out", "m.pt"], "--out m.pt: expected a name that ends in .onnx"),

@@ -80,8 +80,10 @@ def test_a_broken_state_is_refused(tmp_path):
 
 
 def test_a_state_of_another_version_is_refused(tmp_path):
-    torch.save({"schema": "state/0"}, tmp_path / "state.pt")
-    with pytest.raises(TrainingError, match="expected schema state/1, found state/0"):
+    torch.save({"schema": "state/1"}, tmp_path / "state.pt")
+    with pytest.raises(
+        TrainingError, match="expected schema state/2, found state/1; a run of another release"
+    ):
         checkpoint.load_state(tmp_path)
 
 
@@ -104,5 +106,5 @@ def test_weights_that_are_absent_or_broken_are_named(tmp_path, content, message)
 
 def test_weights_of_another_kind_are_refused(tmp_path):
     (tmp_path / "w").write_bytes(b"\x02\x00\x00\x00\x00\x00\x00\x00{}")
-    with pytest.raises(WeightsError, match="schema weights/1, found None"):
+    with pytest.raises(WeightsError, match="schema weights/2, found None"):
         checkpoint.load_weights(tmp_path / "w")

@@ -172,7 +172,9 @@ def test_runs_on_another_version_of_the_dataset_are_named(runs, tiny_dataset, tm
 
 def test_metrics_of_something_else_are_named(plan, runs):
     (runs / "stl-none-none-0/metrics.json").write_text("[]")
-    with pytest.raises(ConfigError, match=r"stl-none-none-0/metrics\.json: expected the metrics of a run"):
+    with pytest.raises(
+        TrainingError, match=r"stl-none-none-0/metrics\.json: expected the file that SHA256SUMS"
+    ):
         carry_out(plan, runs, ComparisonScreen())
 
 

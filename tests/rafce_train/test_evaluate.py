@@ -7,14 +7,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.metrics import accuracy_score
 
-from rafce.errors import ConfigError, DatasetError, TrainingError
+from rafce.errors import DatasetError, TrainingError
 from rafce_train.checkpoint import load_weights, save_weights
 from rafce_train.data import find_images, read_data
 from rafce_train.evaluate import differences, evaluate
 from rafce_train.predict import predict
+from rafce_train.run_folder.checksums import read_sums, write_sums
 from rafce_train.saved import open_model
 
-NEEDED = ("config.toml", "weights.safetensors", "metrics.json")
+NEEDED = ("config.toml", "weights.safetensors", "metrics.json", "SHA256SUMS")
 
 
 @pytest.fixture
@@ -36,6 +37,11 @@ def look(run, partition="test", **places):
     return evaluate(run, partition, lambda text: None, lambda done, total: None, **places)
 
 
+def reseal(run):
+    """Put the files of a run on record as they are now."""
+    write_sums(run, [name for name in read_sums(run).digests or () if (run / name).exists()])
+
+
 def metrics_of(run):
     return json.loads((run / "metrics.json").read_text())
 
@@ -44,6 +50,7 @@ def rewrite(run, change):
     metrics = metrics_of(run)
     change(metrics)
     (run / "metrics.json").write_text(json.dumps(metrics))
+    reseal(run)
 
 
 @pytest.mark.parametrize("method", ["stl", "mtl"])
@@ -83,17 +90,17 @@ def test_other_figures_on_record_are_named_one_by_one(copied):
 
     def change(metrics):
         metrics["dataset"]["fingerprint"] = "another"
-        metrics["test"]["accuracy"]["value"] = 0.99
-        metrics["test"]["emotions"][2]["support"] = 77
-        metrics["test"]["confusion"].pop()
+        metrics["dropped"] = ["one.jpg"]
+        metrics["test"]["uar"]["ci_low"] = 0.001
+        metrics["test"]["action_units"]["aus"][2]["threshold"] = 0.99
 
     rewrite(run, change)
     places = [text.partition(":")[0] for text in look(run).differences or ()]
     assert places == [
         "dataset.fingerprint",
-        "test.accuracy.value",
-        "test.emotions.2.support",
-        "test.confusion",
+        "dropped",
+        "test.uar.ci_low",
+        "test.action_units.aus.2.threshold",
     ]
 
 
@@ -102,6 +109,7 @@ def test_other_weights_give_other_figures(copied):
     tensors, facts = load_weights(run / "weights.safetensors")
     tensors["emotion_head.bias"][3] += 100
     save_weights(run / "weights.safetensors", tensors, facts)
+    reseal(run)
     texts = look(run).differences or ()
     assert any(text.startswith("test.confusion.") for text in texts)
 
@@ -136,12 +144,13 @@ def test_a_dataset_of_other_emotions_is_refused(copied):
     run = copied()
     tensors, facts = load_weights(run / "weights.safetensors")
     save_weights(run / "weights.safetensors", tensors, {**facts, "emotions": facts["emotions"][::-1]})
+    reseal(run)
     with pytest.raises(DatasetError, match=r"expected the emotions and AUs of .*, found others"):
         look(run)
 
 
 def test_a_folder_without_options_is_no_run(tmp_path):
-    with pytest.raises(ConfigError, match=r"config\.toml: expected a TOML file of options: No such file"):
+    with pytest.raises(TrainingError, match=r"expected a run folder with config\.toml in it, found none"):
         look(tmp_path)
 
 
@@ -149,16 +158,24 @@ def test_a_folder_without_options_is_no_run(tmp_path):
     ("text", "message"),
     [
         ("{", "metrics.json: expected the metrics of a run: "),
-        ("[]", "metrics.json: expected the metrics of a run: "),
-        ('{"schema": "metrics/0"}', "metrics.json: expected schema metrics/1, found metrics/0"),
+        ("[]", "metrics.json: expected schema metrics/2, found None"),
+        ('{"schema": "metrics/0"}', "metrics.json: expected schema metrics/2, found metrics/0"),
     ],
 )
 def test_metrics_that_cannot_be_compared_are_refused(copied, text, message):
     run = copied()
     (run / "metrics.json").write_text(text)
+    reseal(run)
     with pytest.raises(TrainingError) as caught:
         look(run)
     assert message in str(caught.value)
+
+
+def test_an_interval_that_was_not_recorded_is_no_difference():
+    found = {"uar": {"value": 0.5, "ci_low": 0.4, "ci_high": 0.6}}
+    assert differences({"uar": 0.5}, found) == []
+    assert differences({"uar": 0.4}, found) == ["uar: recorded 0.4, found 0.5"]
+    assert differences({"dropped": ["a"]}, {"dropped": []}) == ["dropped: recorded ['a'], found []"]
 
 
 leaves = st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(max_size=3)

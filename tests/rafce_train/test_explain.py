@@ -15,6 +15,7 @@ from rafce_train.explain import AGAINST, Answer, Options, candidates, explain, s
 from rafce_train.gradcam import Target, choose_layer, grad_cam
 from rafce_train.inference import Probabilities
 from rafce_train.questions import OF_EMOTION, OF_IMAGE, Verdict, au_question, emotion_question
+from rafce_train.run_folder.checksums import read_sums, write_sums
 
 # N test images
 
@@ -170,6 +171,11 @@ def test_a_run_that_learned_no_aus_cannot_be_asked_for_one(mtl, stl, au_shown):
         ask(mtl, stl, au=au_shown)
 
 
+def reseal(run):
+    """Put the files of a run on record as they are now."""
+    write_sums(run, read_sums(run).digests or ())
+
+
 def test_two_runs_must_look_at_the_same_test_images(mtl, copied, tiny_dataset, tmp_path):
     other = tmp_path / "other"
     shutil.copytree(tiny_dataset, other)
@@ -184,6 +190,7 @@ def test_two_runs_must_look_at_the_same_test_images(mtl, copied, tiny_dataset, t
     (copied / "metrics.json").write_text(json.dumps(metrics))
     config = (copied / "config.toml").read_text()
     (copied / "config.toml").write_text(config.replace(str(tiny_dataset), str(other)))
+    reseal(copied)
     with pytest.raises(
         ConfigError, match="copy: expected the test images, emotions and AUs of run, found others"
     ):
@@ -194,6 +201,7 @@ def test_a_run_on_other_data_is_refused(copied):
     metrics = json.loads((copied / "metrics.json").read_text())
     metrics["dataset"]["fingerprint"] = "0" * 64
     (copied / "metrics.json").write_text(json.dumps(metrics))
+    reseal(copied)
     with pytest.raises(
         DatasetError, match=r"expected the dataset that .*copy was trained on, found another; --dataset"
     ):

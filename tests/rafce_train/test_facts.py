@@ -43,6 +43,17 @@ def test_described_preprocessing_needs_no_program_to_be_read():
             {"preprocessing": {"image_size": 32}},
             "w: expected 'normalize' among the facts beside the weights, found none",
         ),
+        ({"emotions": ["a", "a"]}, "w: emotion a stands there twice"),
+        ({"emotions": ["a", 1]}, "w: emotions: expected str, found 1"),
+        ({"aus": [1, 1, 2]}, "w: AU 1 stands there twice"),
+        ({"aus": [1, -7, 2]}, "w: AU -7: expected a number from 1 to 999"),
+        ({"thresholds": [0.1, 1.5, float("nan")]}, "w: threshold: expected 0 to 1, found 1.5, threshold: "),
+        ({"precision": "fp8"}, "w: precision: expected one of fp32, bf16, found fp8"),
+        ({"epoch": "3"}, "w: epoch: expected int, found 3"),
+        (
+            {"preprocessing": {"image_size": 10**9, "normalize": "unit", "channel_order": "rgb"}},
+            "w: image_size: expected 32 up to 1025, found 1000000000",
+        ),
     ],
 )
 def test_facts_that_cannot_be_used_are_refused(changes, message):

@@ -1,6 +1,6 @@
 from collections import Counter
 from dataclasses import replace
-from itertools import combinations
+from itertools import chain, combinations
 from pathlib import Path
 
 import numpy as np
@@ -61,6 +61,18 @@ def test_labels_stay_with_their_images(feed):
         torch.testing.assert_close(
             batches.plain_batch(np.array([row])).images_B3HW[0], image_3HW, rtol=0, atol=0
         )
+
+
+def test_images_are_checked_before_they_are_looked_at(feed):
+    seen: list[list[int]] = []
+    whole = feed(method="mml")
+    batches = replace(whole, check_rows=lambda rows_B: seen.append(rows_B.tolist()))
+    batches.training_batch(1, 2)
+    assert seen == [batches.epoch_rows(1)[2].tolist()]
+    batches.validation_batch(1, 2)
+    assert set(seen.pop()) <= set(batches.data.rows("validation").tolist())
+    list(batches.partition("test"))
+    assert list(chain(*seen[1:])) == batches.data.rows("test").tolist()
 
 
 def test_a_partition_is_handed_out_whole_and_in_order(feed):

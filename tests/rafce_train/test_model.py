@@ -36,7 +36,7 @@ def test_backbone_loses_its_last_layer_and_nothing_else(backbone, last_layer, n_
 
 def test_a_vision_transformer_has_a_position_for_each_patch_of_its_image_side():
     net = build_net("vit_b_16", 2, 2, image_size=112)
-    assert net.backbone.encoder.pos_embedding.shape == (1, 1 + 7 * 7, 768)
+    assert net.backbone.state_dict()["encoder.pos_embedding"].shape == (1, 1 + 7 * 7, 768)
 
 
 @pytest.mark.parametrize("backbone", ["mnasnet0_5", "shufflenet_v2_x0_5"])

@@ -9,9 +9,9 @@ import pyarrow.parquet as pq
 import pytest
 from PIL import Image
 
-from rafce.errors import ConfigError, ImageError, OutputError
+from rafce.errors import ConfigError, ImageError, OutputError, WeightsError
 from rafce.schema import check_schema
-from rafce_train.checkpoint import load_weights
+from rafce_train.checkpoint import load_weights, save_weights
 from rafce_train.data import find_images, read_data
 from rafce_train.predict import check_table_output, csv_bytes, image_paths, predict, write_predictions
 from rafce_train.saved import open_model
@@ -74,6 +74,16 @@ def test_the_size_of_the_batch_and_a_bad_image_within_change_no_row(run, test_im
     ]
     assert "none that can be decoded" in bad[0].reason
     assert "No such file or directory" in bad[1].reason
+
+
+def test_a_network_without_finite_probabilities_is_refused_with_the_images(run, test_images, tmp_path):
+    """Finite weights, checked by their digest, whose products are too large for a float."""
+    tensors, facts = load_weights(run["mtl"] / "weights.safetensors")
+    tensors["emotion_head.weight"][:] = 3e38
+    save_weights(tmp_path / "huge.safetensors", tensors, facts)
+    with pytest.raises(WeightsError) as caught:
+        predicted(tmp_path / "huge.safetensors", test_images[:2])
+    assert f"its probabilities are not finite numbers for {test_images[0]}" in str(caught.value)
 
 
 def test_an_au_is_called_from_its_threshold_on(run, test_images):

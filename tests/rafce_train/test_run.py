@@ -12,8 +12,8 @@ import torch
 from sklearn.metrics import accuracy_score, recall_score
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
-from rafce.errors import ConfigError, OutputError, TrainingError
-from rafce_train.checkpoint import load_state, load_weights
+from rafce.errors import ConfigError, ImageError, OutputError, TrainingError
+from rafce_train.checkpoint import load_state, load_weights, save_state
 from rafce_train.config import config_from, config_toml, read_config
 from rafce_train.events import EVENTS
 from rafce_train.methods import find_method
@@ -29,6 +29,7 @@ PLAIN_FILES = (
     "model_card.md",
     "weights.safetensors",
     "state.pt",
+    "SHA256SUMS",
 )
 EVERYTHING = {
     "method": "mml",
@@ -398,10 +399,28 @@ def test_a_folder_that_is_no_run_cannot_be_resumed(screen, tmp_path):
         resume(tmp_path, screen)
 
 
+def test_a_pixel_that_changed_in_the_cache_stops_a_run_and_the_next_one_is_right(
+    tiny, whole, screen, tiny_dataset, tmp_path
+):
+    shutil.copytree(tiny_dataset, tmp_path / "data")
+    config = tiny(epochs=1, dataset=str(tmp_path / "data"))
+    start(config, tmp_path / "one", screen)
+    (pixels,) = tmp_path.glob("data.cache/*/images.uint8")
+    content = bytearray(pixels.read_bytes())
+    content[1000] ^= 1
+    pixels.write_bytes(content)
+    with pytest.raises(
+        ImageError, match="expected the pixels that were decoded, found others in images 1 to 16"
+    ):
+        start(config, tmp_path / "two", screen)
+    start(config, tmp_path / "three", screen)
+    assert_same_outcome(tmp_path / "one", tmp_path / "three")
+
+
 def test_a_run_does_not_go_on_with_another_dataset(tiny, screen, tmp_path):
     break_off(tiny(), tmp_path / "a", screen, step=1)
     state = torch.load(tmp_path / "a" / "state.pt", weights_only=True)
-    torch.save({**state, "fingerprint": "of another"}, tmp_path / "a" / "state.pt")
+    save_state(tmp_path / "a", {**state, "fingerprint": "of another"})
     with pytest.raises(TrainingError, match="the dataset's fingerprint was of another at its start"):
         resume(tmp_path / "a", screen)
 

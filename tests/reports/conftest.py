@@ -35,6 +35,8 @@ from rafce_train.history import Row, history_table
 from rafce_train.inference import Probabilities, learned_aus
 from rafce_train.methods import METHODS
 from rafce_train.outcome import predictions_table, run_metrics
+from rafce_train.run_folder.checksums import write_sums
+from rafce_train.run_folder.schema import CONFIG, HISTORY, METRICS, PREDICTIONS
 
 # N images, E emotions, A action units
 BoolArray = npt.NDArray[np.bool_]
@@ -221,16 +223,21 @@ def make_run(dataset: Dataset, method: str, seed: int) -> Path:
     rows_N = data.rows("test")
     found = draw_probabilities(rng, data, rows_N)
     learns_aus = method != "stl"
-    best = {"epoch": 2, "score": 0.3, "thresholds": [0.5] * len(data.aus) if learns_aus else None}
+    history = history_rows(rng, METHODS[method].terms)
+    score = max(float(row["uar"] or 0) for row in history)
+    best: dict[str, Any] = {
+        "epoch": [row["uar"] for row in history].index(score) + 1,
+        "score": score,
+        "thresholds": [0.5] * len(data.aus) if learns_aus else None,
+    }
     metrics = run_metrics(config, data, found, best, {"weights": None, "dropped": []})
-    checkpoint.write_atomic(folder / checkpoint.CONFIG, config_toml(config).encode())
-    checkpoint.write_table(
-        folder / checkpoint.HISTORY, history_table(history_rows(rng, METHODS[method].terms))
-    )
+    checkpoint.write_atomic(folder / CONFIG, config_toml(config).encode())
+    checkpoint.write_table(folder / HISTORY, history_table(history))
     found = found.of_learned(learned_aus(best["thresholds"], len(data.aus)))
     predictions = predictions_table(data, rows_N, found)
-    checkpoint.write_table(folder / checkpoint.PREDICTIONS, predictions)
-    checkpoint.write_json(folder / checkpoint.METRICS, metrics)
+    checkpoint.write_table(folder / PREDICTIONS, predictions)
+    checkpoint.write_json(folder / METRICS, metrics)
+    write_sums(folder, [CONFIG, HISTORY, METRICS, PREDICTIONS])
     write_run_report(folder)
     return folder
 
@@ -248,9 +255,9 @@ def draw_probabilities(rng: np.random.Generator, data: TrainingData, rows_N: Int
 def history_rows(rng: np.random.Generator, terms: tuple[str, ...]) -> list[Row]:
     """Three epochs with every column of a history."""
     learned = len(terms) == 3
-    scores = ("accuracy", "uar", "train_accuracy", "train_uar", "gap_accuracy", "gap_uar")
+    scores = ("accuracy", "uar", "train_accuracy", "train_uar")
     rates = ("lr_backbone", "lr_heads", "seconds_data", "seconds_compute")
-    return [
+    rows: list[Row] = [
         {
             "epoch": epoch,
             "iterations": 30 * epoch,
@@ -266,3 +273,6 @@ def history_rows(rng: np.random.Generator, terms: tuple[str, ...]) -> list[Row]:
         }
         for epoch in (1, 2, 3)
     ]
+    for row in rows:
+        row |= {f"gap_{name}": (row[f"train_{name}"] or 0) - (row[name] or 0) for name in ("accuracy", "uar")}
+    return rows

@@ -25,6 +25,7 @@ from rafce_reports.figure5 import curve, learned_weights
 from rafce_reports.runs import read_run
 from rafce_train.methods import METHODS, unused_options
 from rafce_train.metrics import au_metrics, emotion_metrics, majority_baseline
+from rafce_train.run_folder.checksums import write_sums
 
 # N test images, K emotions, A action units
 SKILL = {"stl": 0.3, "mtl": 0.34, "am": 0.33, "mal": 0.31, "mal2": 0.35, "mml": 0.5}
@@ -32,6 +33,7 @@ FILES = [
     *(f"table{number}.{kind}" for number in (2, 3) for kind in ("csv", "md", "parquet", "tex")),
     *("tests.csv", "tests.parquet", "figure5.png", "figure5.svg", "comparison.html", "summary.json"),
 ]
+FILES_OF_A_RUN = ("config.toml", "history.parquet", "metrics.json", "predictions.parquet")
 TERMS = {"stl": ("emo",), "mtl": ("emo", "au"), "mal": ("emo", "au"), "mal2": ("emo", "au")}
 
 
@@ -45,6 +47,7 @@ def write_run(
         "prior_scope": "train",
         "epochs": 4,
         "dataset": str(dataset.folder),
+        "images": "",
         "rho_au": [0.1],
         **options,
     }
@@ -53,6 +56,7 @@ def write_run(
     terms = TERMS.get(method, ("emo", "au", "align"))
     write_history(folder, method, terms, seed)
     write_predictions(folder, dataset, method, terms, seed)
+    write_sums(folder, FILES_OF_A_RUN)
     return folder
 
 
@@ -77,7 +81,7 @@ def write_predictions(folder: Path, dataset, method: str, terms: tuple[str, ...]
     active_NA = test[[au_column(au) for au in dataset.aus]].to_numpy(float)
     probability_NK = rng.random((len(names), len(dataset.emotions)))
     probability_NK[np.arange(len(names)), emotion_N] += rng.random(len(names)) < SKILL[method]
-    probability_NK /= probability_NK.sum(1, keepdims=True)
+    probability_NK = (probability_NK / probability_NK.sum(1, keepdims=True)).astype(np.float32)
     au_NA = np.clip(0.3 * active_NA + 0.7 * rng.random(active_NA.shape), 0, 1).astype(np.float32)
     learns_aus = "au" in terms
     predicted_N = probability_NK.argmax(1)
@@ -95,17 +99,25 @@ def write_predictions(folder: Path, dataset, method: str, terms: tuple[str, ...]
     pq.write_table(table, folder / "predictions.parquet")
     thresholds_A, positives_A = np.full(len(dataset.aus), 0.5), np.full(len(dataset.aus), 3)
     aus = au_metrics(dataset.aus, active_NA, au_NA, thresholds_A, positives_A) if learns_aus else None
+    for row in aus["aus"] if aus else ():
+        row["validation_positives"] = 1
     figures = emotion_metrics(dataset.emotions, emotion_N, probability_NK)
-    write_metrics(folder, method, {**figures, "action_units": aus}, dataset, emotion_N)
+    write_metrics(folder, method, seed, {**figures, "action_units": aus}, dataset, emotion_N)
 
 
-def write_metrics(folder: Path, method: str, test: dict, dataset, emotion_N) -> None:
+def write_metrics(folder: Path, method: str, seed: int, test: dict, dataset, emotion_N) -> None:
     counts_K = np.bincount(emotion_N, minlength=len(dataset.emotions))
+    scores = pq.read_table(folder / "history.parquet")["uar"].to_pylist()
+    groups = dict.fromkeys(("train", "validation", "test"))
+    sizes = {"train": 3, "validation": 1, "test": len(emotion_N)}
     metrics = {
-        "schema": "metrics/1",
+        "schema": "metrics/2",
         "method": method,
-        "dataset": {"fingerprint": "0123456789abcdef"},
-        "selected": {"by": "uar", "epoch": 3, "validation": SKILL[method]},
+        "seed": seed,
+        "dataset": {"fingerprint": "0123456789abcdef", **sizes, "groups": groups},
+        "selected": {"by": "uar", "epoch": scores.index(max(scores)) + 1, "validation": max(scores)},
+        "weights": None,
+        "dropped": [],
         "majority": majority_baseline(dataset.emotions, counts_K, emotion_N),
         "test": test,
     }
@@ -282,7 +294,9 @@ def test_a_large_difference_is_real_and_an_equal_one_is_noise(comparison, runs, 
     assert only(comparison.tests, measure="accuracy", a="stl", b="mml (wild)")["verdict"] == "b better"
     twin = write_run(tmp_path / "twin", dataset, epochs=9)
     shutil.copy(runs[0] / "predictions.parquet", twin)
-    shutil.copy(runs[0] / "metrics.json", twin)
+    for name in ("metrics.json", "history.parquet"):
+        shutil.copy(runs[0] / name, twin)
+    write_sums(twin, FILES_OF_A_RUN)
     equal = compare_runs([runs[0], twin]).tests
     assert set(equal["verdict"]) == {"inside noise"}
     assert equal["p"].tolist() == [1, 1]
@@ -329,6 +343,18 @@ def test_other_au_labels_than_the_runs_were_tested_on_are_noticed(runs, dataset,
 # --- groups ---
 
 
+def name_groups(folder: Path, groups: list[str]) -> None:
+    """Write into metrics.json how many groups there are, one for whatever else it counts them of."""
+    metrics = json.loads((folder / "metrics.json").read_text())
+    n_groups = len(set(groups))
+    metrics["test"]["groups"] = n_groups
+    metrics["dataset"]["groups"] = {"train": 1, "validation": 1, "test": n_groups}
+    for row in (*metrics["test"]["emotions"], *(metrics["test"]["action_units"] or {"aus": ()})["aus"]):
+        row["groups"] = int(row.get("support", row.get("n")) > 0)
+    (folder / "metrics.json").write_text(json.dumps(metrics), encoding="utf-8")
+    write_sums(folder, FILES_OF_A_RUN)
+
+
 @pytest.fixture
 def in_groups(runs, tmp_path):
     """Runs of two systems whose test images come in groups, by a function from their number to the group's name."""
@@ -341,6 +367,7 @@ def in_groups(runs, tmp_path):
             table = pq.read_table(folder / "predictions.parquet")
             groups = pa.array([group_of(n) for n in range(len(table))])
             pq.write_table(table.append_column("group", groups), folder / "predictions.parquet")
+            name_groups(folder, groups.to_pylist())
             folders.append(folder)
         return folders
 
@@ -471,26 +498,35 @@ def test_an_option_that_an_older_run_lacks_is_named_only_where_nothing_else_diff
 def replace_file(folder: Path, name: str, old: str, new: str) -> None:
     path = folder / name
     path.write_text(path.read_text(encoding="utf-8").replace(old, new), encoding="utf-8")
+    write_sums(folder, FILES_OF_A_RUN)
 
 
-def without_an_image(folder: Path) -> None:
+def with_another_name(folder: Path) -> None:
     table = pq.read_table(folder / "predictions.parquet")
-    pq.write_table(table.slice(1), folder / "predictions.parquet")
+    names = pa.array(["other.jpg", *table["image"].to_pylist()[1:]])
+    pq.write_table(table.set_column(0, "image", names), folder / "predictions.parquet")
+    write_sums(folder, FILES_OF_A_RUN)
+
+
+def with_predictions_for_a_history(folder: Path) -> None:
+    shutil.copy(folder / "predictions.parquet", folder / "history.parquet")
+    write_sums(folder, FILES_OF_A_RUN)
+
+
+def with_seed_0(folder: Path) -> None:
+    replace_file(folder, "config.toml", "seed = 1\n", "seed = 0\n")
+    replace_file(folder, "metrics.json", '"seed": 1', '"seed": 0')
 
 
 DAMAGES = {
     "expected a finished run, found no metrics.json": lambda run: (run / "metrics.json").unlink(),
-    "expected the files of a finished run: ": lambda run: (run / "history.parquet").write_bytes(b"PAR1"),
-    "expected schema metrics/1, found metrics/2": lambda run: replace_file(
-        run, "metrics.json", "cs/1", "cs/2"
+    "expected the file that SHA256SUMS lists": lambda run: (run / "history.parquet").write_bytes(b"PAR1"),
+    "expected schema metrics/2, found metrics/3": lambda run: replace_file(
+        run, "metrics.json", "cs/2", "cs/3"
     ),
-    "expected schema history/1, found ": lambda run: shutil.copy(
-        run / "predictions.parquet", run / "history.parquet"
-    ),
-    "expected the test images, emotions and groups of ": without_an_image,
-    "expected other options or another seed than ": lambda run: replace_file(
-        run, "config.toml", "= 1\n", "= 0\n"
-    ),
+    "expected schema history/1, found ": with_predictions_for_a_history,
+    "expected the test images, emotions and groups of ": with_another_name,
+    "expected other options or another seed than ": with_seed_0,
 }
 
 
@@ -503,6 +539,16 @@ def test_runs_that_cannot_be_compared_are_named(message, runs, tmp_path):
         read_systems([runs[0], damaged])
     assert str(raised.value).startswith(str(damaged))
     assert message in str(raised.value)
+
+
+def test_runs_of_releases_without_checksums_are_compared_with_a_note(comparison, runs, tmp_path):
+    older = [shutil.copytree(run, tmp_path / run.name) for run in runs[:2]]
+    for run in older:
+        replace_file(run, "metrics.json", "metrics/2", "metrics/1")
+        (run / "SHA256SUMS").unlink()
+    (note,) = compare_runs(older).notes
+    assert note.startswith(f"2 of 2 runs ({older[0]} is the first): made before runs had checksums")
+    assert comparison.notes == ()
 
 
 def test_one_system_is_not_a_comparison(runs):

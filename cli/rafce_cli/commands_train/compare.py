@@ -6,7 +6,7 @@ from typing import Any
 import click
 
 from rafce_cli.config_options import GroupedCommand, config_options
-from rafce_cli.say import say, say_json
+from rafce_cli.say import note, say, say_json
 from rafce_train.config import options as config_fields
 
 PATH = click.Path(path_type=Path)
@@ -105,6 +105,8 @@ def compare(places: tuple[Path, ...], out: Path, as_json: bool, **given: Any) ->
     else:
         dataset = str(places[0]) if places else None
         comparison = _trained(chosen, dataset, out)
+    for text in comparison.notes:
+        note(text)
     summary = write_comparison(comparison, out)
     if as_json:
         say_json({"folder": str(out), **summary})

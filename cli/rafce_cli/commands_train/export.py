@@ -40,9 +40,9 @@ def export(run: Path, kind: str, out: Path) -> None:
       rafce-train export runs/first --format safetensors --out model.safetensors
     """
     from rafce_train.export import export as write
-    from rafce_train.saved import unfinished
+    from rafce_train.run_folder.read import notes
 
     difference = write(run, kind, out)
-    if text := unfinished(run):
+    for text in notes(run):
         note(text)
     say(f"{out}: {kind}; on random images at most {difference:.1g} from the probabilities of {run}")

@@ -61,13 +61,14 @@ def predict(run: Path, images: tuple[str, ...], out: Path | None, batch_size: in
     """
     from rafce_train.predict import check_table_output, image_paths
     from rafce_train.predict import predict as look
-    from rafce_train.saved import open_model, unfinished
+    from rafce_train.run_folder.read import notes
+    from rafce_train.saved import open_model
 
     if out is not None:
         check_table_output(out)
     paths = image_paths(images, _standard_input)
     model = open_model(run, device)
-    if text := unfinished(run):
+    for text in notes(run):
         note(text)
     with progress_bar("looking at images") as progress:
         predicted = look(model, paths, batch_size, progress)

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import click
 
-from rafce_cli.say import say
+from rafce_cli.say import note, say
 
 PATH = click.Path(path_type=Path)
 
@@ -36,6 +36,9 @@ def report(run: Path, with_images: bool, dataset: Path | None, images: Path | No
             f"{', '.join(places)}: expected --with-images beside: only faces are looked for there"
         )
     from rafce_reports.run_report import find_faces, write_run_report
+    from rafce_train.run_folder.read import notes
 
+    for text in notes(run):
+        note(text)
     faces = find_faces(run, images, dataset) if with_images else None
     say(str(write_run_report(run, faces)))

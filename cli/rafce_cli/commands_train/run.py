@@ -32,7 +32,7 @@ def run(out: Path | None, config: Path | None, resume: Path | None, as_json: boo
     """Train a network on DATASET (made by `rafce build` or `rafce import`, rafce-data if left out) and test it once.
 
     Writes a run folder: config.toml (--config repeats the run), history.parquet, weights.safetensors (the best
-    epoch on validation), predictions.parquet and metrics.json (test images), TensorBoard events, report/.
+    epoch on validation), predictions.parquet and metrics.json (test images), SHA256SUMS, TensorBoard events, report/.
 
     Ctrl-C finishes the step, saves and says how to go on; a run can be gone on with after any end. Exit code 0 when
     done, 2 for bad input, 130 after Ctrl-C, 143 after SIGTERM.

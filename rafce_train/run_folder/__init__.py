@@ -1,0 +1,1 @@
+"""What a run folder holds, and how whoever reads it knows that nothing was changed."""
