@@ -474,7 +474,9 @@ def _parquet_blocks(table: TableFile, names: Sequence[str], ragged: list[Ragged]
     del ragged  # Parquet has no lines
     written = dict(zip(table.columns, pq.read_schema(table.path).names, strict=True))
     # with pre-buffering, or without a buffer, memory would follow the file's size
-    with pq.ParquetFile(table.path, pre_buffer=False, buffer_size=READ_BYTES) as file:
+    with pq.ParquetFile(
+        table.path, pre_buffer=False, buffer_size=READ_BYTES, page_checksum_verification=True
+    ) as file:
         _check_kinds(table.path, file.schema_arrow, [written[name] for name in names])
         n_bytes, first = table.path.stat().st_size, 0
         for batch in file.iter_batches(BLOCK_ROWS, columns=list(map(written.get, names)), use_threads=False):

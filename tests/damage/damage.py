@@ -92,9 +92,11 @@ def main() -> int:
     if options.list:
         print(*MUTANTS, *CONSISTENT, sep="\n")
         return 0
+    from tests.damage.run_kinds import run_kinds  # brings torch
+
     with tempfile.TemporaryDirectory() as folder:
         root = Path(folder)
-        kinds = [kind for make in KINDS for kind in make(root)]
+        kinds = [kind for make in (*KINDS, run_kinds) for kind in make(root)]
         wanted = tuple(options.kind or [""])
         fine = damage([kind for kind in kinds if kind.name.startswith(wanted)], options.times)
         return 0 if mutate(root) and fine else 1

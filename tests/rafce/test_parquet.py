@@ -12,7 +12,9 @@ import pytest
 
 from rafce.errors import DatasetError
 from rafce.parquet import HEAD, NUMBER, TAIL, opened, parquet_bytes, read_parquet, read_table, write_parquet
+from rafce.parts import find_samples
 from rafce.schema import Vocabulary, au_column, check_schema, imported_samples_schema, lab_statistics_schema
+from rafce.streaming import count_aus, count_here
 
 WORDS = Vocabulary(("glad", "sad"), (1, 4, 12))
 LAB = pa.table({"emotion": ["glad", "sad"], "au": [12, 4], "percent": [90.0, 55.0], "note": ["", ""]})
@@ -173,3 +175,30 @@ def test_a_vocabulary_is_of_different_names_and_rising_numbers(emotions, aus, me
     with pytest.raises(DatasetError) as caught:
         check_schema(entries, "samples", "file")
     assert str(caught.value) == f"file: {message}"
+
+
+def test_every_byte_of_a_counted_column_is_guarded_its_page_headers_too(tmp_path):
+    path, n = tmp_path / "samples.parquet", 40
+    columns = {
+        **{"image": [f"{i}.jpg" for i in range(n)], "partition": ["train", "test"] * (n // 2)},
+        **{
+            "emotion": ["glad", "sad"] * (n // 2),
+            "emotion_id": [0, 1] * (n // 2),
+            "emotion_source": ["given"] * n,
+        },
+        **{au_column(au): [i % au == 0 for i in range(n)] for au in WORDS.aus},
+        "au_mask": [sum(1 << place for place, au in enumerate(WORDS.aus) if i % au == 0) for i in range(n)],
+    }
+    write_parquet(pa.table(columns), imported_samples_schema(WORDS, grouped=False, some_unknown=False), path)
+    whole, metadata = path.read_bytes(), pq.read_metadata(path)
+    count_here(count_aus, find_samples(path))
+    for column in ("partition", "emotion_id", "au_mask"):
+        chunk = metadata.row_group(0).column(metadata.schema.to_arrow_schema().names.index(column))
+        start = chunk.dictionary_page_offset or chunk.data_page_offset
+        for place in range(start, start + chunk.total_compressed_size):
+            turned(path, place)
+            with pytest.raises(
+                DatasetError, match=f"the bytes of column {column} are not as they were written"
+            ):
+                count_here(count_aus, find_samples(path))
+            path.write_bytes(whole)
