@@ -76,6 +76,8 @@ class DatasetRecord:
     validation: int
     test: int
     groups: Groups | None = field(default=None, metadata=SINCE_CHECKSUMS)
+    licence: str | None = field(default=None, metadata=SINCE_CHECKSUMS)
+    """The notes of its sources."""
 
 
 @dataclass(frozen=True)

@@ -16,6 +16,7 @@ from rafce.errors import RafceError
 from tests.damage.byte_damage import DAMAGES, damaged
 from tests.damage.kinds import KINDS, Kind
 from tests.damage.mutants import CONSISTENT, MUTANTS, outcome_of, write_fresh
+from tests.damage.run_kinds import run_kinds
 
 OUTCOMES = ("refused", "same numbers", "wrong", "crashed")
 
@@ -94,7 +95,7 @@ def main() -> int:
         return 0
     with tempfile.TemporaryDirectory() as folder:
         root = Path(folder)
-        kinds = [kind for make in KINDS for kind in make(root)]
+        kinds = [kind for make in (*KINDS, run_kinds) for kind in make(root)]
         wanted = tuple(options.kind or [""])
         fine = damage([kind for kind in kinds if kind.name.startswith(wanted)], options.times)
         return 0 if mutate(root) and fine else 1

@@ -6,7 +6,7 @@ import shutil
 import tempfile
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 import torch
@@ -23,6 +23,7 @@ from rafce_train.export import export
 from rafce_train.run import start
 from rafce_train.run_folder.read import read_finished
 from rafce_train.saved import open_model
+from tests.damage.kinds import Kind
 
 RUN_FILES = ("config.toml", "history.parquet", "metrics.json", "predictions.parquet", "SHA256SUMS")
 CACHE_FILES = ("images.uint8", "files.parquet", "index.json")
@@ -37,15 +38,6 @@ TINY: dict[str, Any] = {
     "epochs": 1,
     "device": "cpu",
 }
-
-
-class Kind(NamedTuple):
-    """A file of a folder that is whole, and the numbers that are read from the folder."""
-
-    name: str
-    folder: Path
-    file: str
-    read: Callable[[Path], Any]
 
 
 def run_kinds(root: Path) -> list[Kind]:
