@@ -15,6 +15,7 @@ from torch import Tensor
 from rafce import atomic
 from rafce.errors import TrainingError, WeightsError, raise_all
 from rafce.parquet import parquet_bytes
+from rafce.reading import read_file
 from rafce_train.config import parse_config
 from rafce_train.run_folder.checksums import Sums, is_finished, read_sums
 from rafce_train.run_folder.digests import (
@@ -49,7 +50,7 @@ def load_state(folder: Path) -> dict[str, Any]:
     if not path.is_file():
         raise TrainingError(f"{folder}: expected a run folder with {STATE} in it, found none")
     try:
-        content = path.read_bytes()
+        content = read_file(path)
     except OSError as error:
         raise TrainingError(f"{path}: cannot be read as a checkpoint: {error.strerror}") from None
     fault = zip_digest_fault(content)
@@ -93,7 +94,7 @@ def load_weights(path: Path, sums: Sums | None = None) -> tuple[dict[str, Tensor
     `sums` are those of the run folder; weights of a run of an older release, which has none, carry no digest.
     """
     try:
-        content = path.read_bytes()
+        content = read_file(path)
     except FileNotFoundError:
         raise WeightsError(f"{path}: expected the weights of a run, found none") from None
     except OSError as error:

@@ -14,6 +14,7 @@ from torch import Tensor
 
 from rafce.atomic import check_file_place
 from rafce.errors import ConfigError, OutputError, WeightsError, raise_all
+from rafce.reading import read_file
 from rafce_train import inference
 from rafce_train.checkpoint import WEIGHTS_KEY, check_digest, load_weights, read_facts
 from rafce_train.facts import Facts, facts_from
@@ -125,7 +126,7 @@ def _open_onnx(path: Path, device: str) -> Model:
     import onnxruntime
 
     try:
-        content = path.read_bytes()
+        content = read_file(path)
     except OSError as error:
         raise WeightsError(f"{path}: cannot be read: {error.strerror}") from None
     fault = digest_fault(content)

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from rafce.atomic import write_bytes
 from rafce.errors import RafceError, TrainingError, raise_all
+from rafce.reading import read_file
 from rafce_train.run_folder.schema import METRICS, SUMS
 
 LINE = re.compile(r"([0-9a-f]{64}) [ *]([^/\\]+)")
@@ -28,7 +29,7 @@ class Sums:
         """The content of a file, checked; `error` where it is absent, unlisted or not the one on record."""
         path = self.folder / name
         try:
-            content = path.read_bytes()
+            content = read_file(path)
         except FileNotFoundError:
             raise error(f"{self.folder}: expected a run folder with {name} in it, found none") from None
         except OSError as problem:
@@ -59,7 +60,7 @@ def read_sums(folder: Path) -> Sums:
     """The digests on record; TrainingError when `SHA256SUMS` is there and is not of its format."""
     path = folder / SUMS
     try:
-        text = path.read_bytes().decode("utf-8")
+        text = read_file(path).decode("utf-8")
     except FileNotFoundError:
         return Sums(folder, None)
     except (OSError, UnicodeDecodeError) as error:

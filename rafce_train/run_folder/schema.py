@@ -77,6 +77,7 @@ class DatasetRecord:
     test: int
     groups: Groups | None = field(default=None, metadata=SINCE_CHECKSUMS)
     licence: str | None = field(default=None, metadata=SINCE_CHECKSUMS)
+    """The notes of its sources."""
 
 
 @dataclass(frozen=True)

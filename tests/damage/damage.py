@@ -16,6 +16,7 @@ from rafce.errors import RafceError
 from tests.damage.byte_damage import DAMAGES, damaged
 from tests.damage.kinds import KINDS, Kind
 from tests.damage.mutants import CONSISTENT, MUTANTS, outcome_of, write_fresh
+from tests.damage.run_kinds import run_kinds
 
 OUTCOMES = ("refused", "same numbers", "wrong", "crashed")
 
@@ -92,7 +93,6 @@ def main() -> int:
     if options.list:
         print(*MUTANTS, *CONSISTENT, sep="\n")
         return 0
-    from tests.damage.run_kinds import run_kinds  # brings torch
 
     with tempfile.TemporaryDirectory() as folder:
         root = Path(folder)

@@ -115,7 +115,7 @@ def write_metrics(folder: Path, method: str, seed: int, test: dict, dataset, emo
         "schema": "metrics/2",
         "method": method,
         "seed": seed,
-        "dataset": {"fingerprint": "0123456789abcdef", **sizes, "groups": groups},
+        "dataset": {"fingerprint": "0123456789abcdef", "licence": "", **sizes, "groups": groups},
         "selected": {"by": "uar", "epoch": scores.index(max(scores)) + 1, "validation": max(scores)},
         "weights": None,
         "dropped": [],
@@ -494,7 +494,7 @@ def test_without_their_labels_there_is_no_test_of_aus_and_the_reader_hears_of_it
 def test_other_au_labels_than_the_runs_were_tested_on_are_noticed(runs, dataset, tmp_path):
     other = tmp_path / "rafce-data"
     shutil.copytree(dataset.folder, other)
-    table = pq.read_table(other / "samples.parquet").drop_columns("au_mask")
+    table = pq.read_table(other / "samples.parquet").drop_columns(["au_mask", "au_raw"])
     position = table.schema.get_field_index("AU12")
     flipped = pa.compute.invert(table["AU12"])
     pq.write_table(table.set_column(position, table.schema.field("AU12"), flipped), other / "samples.parquet")
