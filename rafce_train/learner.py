@@ -26,7 +26,7 @@ from rafce_train.meta import (
     scaled,
     virtual_step,
 )
-from rafce_train.model import Net, Outputs
+from rafce_train.model import Net, Outputs, load_tensors
 from rafce_train.prior import Prior
 from rafce_train.ranks import ALONE, Ranks
 from rafce_train.sync_batchnorm import SyncBatchNorm
@@ -224,7 +224,7 @@ class Learner:
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         """Go on where `state_dict` was taken."""
-        self.net.load_state_dict(state["net"])
+        load_tensors(self.net, state["net"])
         self.weighting.load_state_dict(state["weighting"])
         self.optimizer.load_state_dict(state["optimizer"])
 

@@ -126,8 +126,12 @@ def test_the_weights_are_those_of_the_best_validation_epoch(tiny, whole):
     assert all(torch.equal(tensors[name], best[name]) for name in best)
 
 
-def test_a_network_whose_state_has_a_version_of_its_own_is_tested_and_opened_again(tiny, whole):
+def test_a_network_whose_state_has_a_version_of_its_own_is_tested_opened_and_resumed(
+    tiny, whole, screen, tmp_path
+):
     folder, metrics = whole(tiny(backbone="mnasnet0_5", epochs=1))
+    shutil.copytree(folder, tmp_path / "run")
+    assert resume(tmp_path / "run", screen) == metrics
     rows = pq.read_table(folder / "predictions.parquet").to_pandas()
     assert metrics["test"]["accuracy"]["value"] == (rows["emotion"] == rows["predicted"]).mean()
     net, _ = load_net(folder)
