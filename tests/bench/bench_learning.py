@@ -15,7 +15,11 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from rafce.dataset import read_dataset
-from rafce.streaming import count_aus, count_here
+from rafce.parquet import write_parquet
+from rafce.parts import find_samples
+from rafce.schema import au_statistics_schema, check_schema
+from rafce.streaming import count_aus, count_here, counts_by_scope
+from rafce.tables import au_statistics_table
 from rafce_reports.analysis import try_classifiers
 from rafce_reports.comparison_runs import System
 from rafce_reports.runs import Run, read_run
@@ -55,7 +59,10 @@ def prepare(folder: Path, images: int, landmarks: int) -> None:
 
 
 def permute_emotions(dataset: Path) -> None:
-    """Shuffle the emotions over the images of each partition: nothing is left to learn but how frequent they are."""
+    """Shuffle the emotions over the images of each partition: nothing is left to learn but how frequent they are.
+
+    The statistics are counted anew, as the trainer demands.
+    """
     path = dataset / "samples.parquet"
     table = pq.read_table(path)
     order_N, partition_N = np.arange(len(table)), np.array(table["partition"].to_pylist())
@@ -66,7 +73,12 @@ def permute_emotions(dataset: Path) -> None:
         position = table.schema.get_field_index(column)
         field = table.schema.field(column)
         table = table.set_column(position, field, table[column].take(pa.array(order_N)))
-    pq.write_table(table, path)
+    write_parquet(table, table.schema, path)
+    samples = find_samples(path)
+    counts = counts_by_scope(count_here(count_aus, samples), samples.grid)
+    words = check_schema(table.schema.metadata, "samples", path)
+    statistics = au_statistics_table(counts, words)
+    write_parquet(statistics, au_statistics_schema(words), dataset / "au_statistics.parquet")
 
 
 def train(folder: Path, name: str, dataset: str, method: str) -> Run:
