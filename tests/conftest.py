@@ -2,11 +2,18 @@
 
 import json
 import os
+import signal
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import pytest
+
+# whoever starts the tests in the background may have told them to ignore Ctrl-C, and their children with them
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    with suppress(ValueError):  # not in the main thread
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 # one thread a process: the tests run in as many processes as there are cores, and waiting threads would spin
 os.environ.setdefault("OMP_NUM_THREADS", "1")

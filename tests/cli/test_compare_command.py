@@ -137,7 +137,7 @@ def test_other_options_than_those_of_the_runs_are_refused(compared, tiny_dataset
             ("--methods", "stl,foo"),
             "expected of stl, mtl, am, mal, mal2, mml, uncertainty, gradnorm, dtp, dm, found 'foo'",
         ),
-        (("--seeds", "0"), "0 is not in the range x>=1"),
+        (("--seeds", "0"), "0 is not in the range 1<=x<=1000"),
         (("--statistics", "lab", "--alignment", "bayes", "--methods", "am"), "expected at least one method"),
         (("--config", "absent.toml"), "absent.toml: expected a TOML file of options"),
         (("absent", "--methods", "stl"), "absent: expected a dataset folder"),

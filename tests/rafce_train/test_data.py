@@ -198,7 +198,7 @@ def test_keeping_rows_keeps_them_aligned_and_the_statistics_as_they_were(tmp_pat
         ),
         (
             {"lab_statistics": replaced(lab_statistics(), "emotion", ["sad"] * 3)},
-            "lab_statistics.parquet: row 1: expected an emotion of this dataset, found sad",
+            "lab_statistics.parquet: row 1: expected an emotion such as 'glad', found 'sad'",
         ),
     ],
 )

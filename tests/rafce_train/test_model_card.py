@@ -198,7 +198,7 @@ def test_the_card_prints_each_figure_of_the_test_images_under_its_name(config, m
     aus = test["action_units"]
     figures = {
         "accuracy": (test["accuracy"], percent(majority["accuracy"]["value"])),
-        "UAR, mean recall over emotions": (test["uar"], percent(majority["uar"])),
+        "UAR, mean recall over emotions": (test["uar"], percent(majority["uar"]["value"])),
         "macro-F1 over emotions": (test["macro_f1"], "–"),
         f"macro-F1 over {aus['n_aus']} AUs": (aus["macro_f1"], "–"),
         f"mean average precision over {aus['n_aus']} AUs": (aus["mean_average_precision"], "–"),
