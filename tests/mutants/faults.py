@@ -598,13 +598,13 @@ DATASET_TABLES = [
             "verdict_class",
             'return "holds" if holds else "fails"',
             'return "fails" if holds else "holds"',
-            "test_each_sentence_stands_beside_its_own_answers",
+            "test_each_sentence_shows_the_answer_and_the_verdict_of_each_source",
         ),
         (
             "sentence_row",
             'low, high = record["ci_low"], record["ci_high"]',
             'high, low = record["ci_low"], record["ci_high"]',
-            "test_each_sentence_stands_beside_its_own_answers",
+            "test_each_sentence_shows_the_answer_and_the_verdict_of_each_source",
         ),
     ),
     *faults(
