@@ -3,7 +3,7 @@
 import re
 from codecs import getincrementaldecoder
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from functools import lru_cache
 from pathlib import Path
 from typing import NamedTuple
@@ -77,11 +77,11 @@ def check_partition_columns(
     """What to say of columns that look like partitions and are not used because of --split; "" if there are none.
 
     LabelError: no file has the column of --partition-column, or a file has a column that looks like partitions and no
-    option says what it is. `beside` is the emotions file.
+    option says what it is, be it beside a column `partition`. `beside` is the emotions file.
     """
     files = [*tables, *([] if beside is None else [beside])]
-    if any(own_partition(file, options) for file in files):
-        return ""
+    if used := {own for file in files if (own := own_partition(file, options))}:
+        return _check_others(files, used, options, (tables[0], beside))
     if options.partition_column is not None:
         raise LabelError(
             f"{tables[0].path}: expected a column {options.partition_column} (--partition-column), "
@@ -98,6 +98,31 @@ def check_partition_columns(
         raise ConfigError(
             "--partition-values: expected --partition-column NAME too, found no column of partitions"
         )
+    return ""
+
+
+def _check_others(
+    files: Sequence[TableFile],
+    used: Collection[str],
+    options: ImportOptions,
+    looked_into: Collection[TableFile | None],
+) -> str:
+    """What to say of columns beside the one that --partition-column names; LabelError: it names none."""
+    found = {
+        file.path: [name for name in _alike(file, options, file in looked_into) if name not in used]
+        for file in files
+    }
+    names = sorted({name for others in found.values() for name in others})
+    if names and options.partition_column is not None:
+        return f"Not used, since --partition-column names another: column {', '.join(names)}."
+    raise_all(
+        [
+            f"{path}: expected --partition-column to name the column to use, found {name} beside {PARTITION}: "
+            "both may say the partition of each row"
+            for path, others in found.items()
+            for name in others
+        ]
+    )
     return ""
 
 

@@ -107,6 +107,32 @@ def test_a_column_that_another_option_names_is_no_partition(tmp_path):
     assert sum(manifest["counts"]["groups"].values()) == 6
 
 
+@pytest.mark.parametrize("place", ["table", "emotions"])
+@pytest.mark.parametrize(
+    ("name", "values"), [("split", "123"), ("Usage", "123"), ("phase", ("test", "val", "train"))]
+)
+def test_a_second_column_of_partitions_is_refused_until_one_of_them_is_named(tmp_path, place, name, values):
+    rows = [(f"{i}.jpg", "glad", ("train", "val", "test")[i % 3], values[i % 3]) for i in range(9)]
+    if place == "table":
+        text = "".join(f"{image},{emotion},1,{own},{other}\n" for image, emotion, own, other in rows)
+        text, options = f"image,emotion,AU01,partition,{name}\n{text}", {}
+    else:
+        text = "image,AU01,partition\n" + "".join(f"{image},1,{own}\n" for image, _, own, _ in rows)
+        told = "".join(f"{image},{emotion},{other}\n" for image, emotion, _, other in rows)
+        options = {"emotions": f"image,emotion,{name}\n{told}"}
+    where = "t.csv" if place == "table" else "e.csv"
+    assert refusal(tmp_path, text, **options) == (
+        f"{where}: expected --partition-column to name the column to use, found {name} beside partition: "
+        "both may say the partition of each row"
+    )
+    manifest = bring_in(tmp_path, text, partition_column="partition", **options)
+    assert manifest["notes"][0] == f"Not used, since --partition-column names another: column {name}."
+    assert partition_of(tmp_path) == {f"{i}.jpg": PARTITIONS[i % 3] for i in range(9)}
+    meaning = None if name == "phase" else "test=1,validation=2,train=3"
+    bring_in(tmp_path, text, partition_column=name, partition_values=meaning, **options)
+    assert partition_of(tmp_path) == {f"{i}.jpg": PARTITIONS[2 - i % 3] for i in range(9)}
+
+
 @pytest.mark.parametrize("name", ["partition", "Partition", "PARTITION"])
 def test_partition_is_taken_as_it_is_capital_or_small(tmp_path, name):
     rows = "".join(f"{i}.jpg,glad,1,{('train', 'dev', 'Test')[i % 3]}\n" for i in range(9))
