@@ -195,7 +195,8 @@ def test_states_are_those_of_a_loop_over_the_cells(cells, low, width, above, giv
 # --- rows without an emotion ---
 
 NONE = ["-1", "-1.0", "\u22121", "-9", "None", "none", "#N/A", "#NA", "NaN", "nan", "-nan", "NULL", "null", "NA", "N/A",
-        "n/a", "<NA>", "", " ", "NaT", "-", "?", "unknown", "#VALUE!"]  # fmt: skip
+        "n/a", "<NA>", "", " ", "NaT", "-", "?", "unknown", "#VALUE!", "uncertain", "No-Face", "no face", "undefined",
+        "Missing", "not labelled", "\u00a0", "\u200b"]  # fmt: skip
 
 
 @pytest.mark.parametrize("label", NONE)
@@ -210,15 +211,14 @@ def test_a_label_that_is_none_is_an_error_or_left_out_and_counted(tmp_path, labe
             {"emotions": labelled("glad", label, "sad")},
         )
         where, what = "emotions.csv:3", "a value in column emotion"
-    shown = "an empty cell" if not label.strip() else repr(label)
+    seen = label.strip(" \u00a0\u200b") or "an empty cell"
+    shown = repr(label) if label.strip() else seen
     assert refusal(tmp_path, text, **options) == [f"{where}: expected {what}, found {shown}", UNLABELLED]
     manifest = bring_in(tmp_path, text, unlabelled="drop", **options)
     assert emotions_of(tmp_path) == {"a0.jpg": "glad", "a2.jpg": "sad"}
     assert manifest["counts"]["left_out"] == {"unlabelled": 1, "dropped_emotions": 0}
     assert manifest["counts"]["kept"] == 2
-    assert manifest["notes"] == [
-        f"Left out: 1 row without an emotion: {label.strip() or 'an empty cell'} (1)."
-    ]
+    assert manifest["notes"] == [f"Left out: 1 row without an emotion: {seen} (1)."]
 
 
 @pytest.mark.parametrize(
@@ -227,6 +227,27 @@ def test_a_label_that_is_none_is_an_error_or_left_out_and_counted(tmp_path, labe
 def test_a_label_that_is_an_emotion_stays_one(tmp_path, label):
     bring_in(tmp_path, labelled("glad", label))
     assert emotions_of(tmp_path)["a1.jpg"] == label
+
+
+def test_a_label_that_is_a_number_beyond_all_numbers_is_an_error(tmp_path):
+    assert refusal(tmp_path, labelled("glad", "1e999", "2")) == [
+        "t.csv:3: expected the name or the number of an emotion, found '1e999'"
+    ]
+
+
+@pytest.mark.parametrize(
+    "one", ["1", "1.0", "01", " 1", "\u00a01", "1\u00a0", "\uff11", "\u200b1", "1\u2060"]
+)
+def test_numbers_that_look_the_same_are_one_group(one):
+    assert group_key(one) == word_key(one) == group_key("1")
+
+
+@pytest.mark.parametrize(
+    "seen", ["glad", "\u00a0glad", "glad\u200b", "\ufeffglad", "\uff47lad", "Gl\u00adad"]
+)
+def test_words_that_look_the_same_are_one_group_and_one_emotion(seen):
+    assert group_key(seen) == group_key("glad")
+    assert word_key(seen) == word_key("glad")
 
 
 AFF_WILD = "image,emotion,AU01,AU12,video\n" + "".join(
