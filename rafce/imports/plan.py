@@ -195,7 +195,7 @@ def _keys(found: TableFile, roles: Mapping[str, str], emotions: TableFile) -> di
     if not keys:
         raise LabelError(
             f"{emotions.path}: expected one of the columns {', '.join(KEYS)} that {found.path} has too, "
-            f"found {listed(emotions.columns)}"
+            f"found {listed(emotions.columns)} here and {listed(found.columns)} there"
         )
     return keys
 

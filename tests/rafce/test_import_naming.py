@@ -348,6 +348,14 @@ def test_names_that_a_table_states_are_meant_to_the_letter(tmp_path):
     assert remedy.startswith("(--allow-missing-images")
 
 
+def test_names_without_suffix_are_told_which_files_were_meant(tmp_path):
+    images = touch(tmp_path / "images", "000.png", "1.2.jpg")
+    (tmp_path / "t.csv").write_text("image,AU12,emotion\n000,1,x\n1.2,0,x\n")
+    first, found, _ = error(tmp_path / "t.csv", "table", images=images).splitlines()
+    assert first == "images: expected 2 images, 2 of them are missing: 000, 1.2"
+    assert found == "(found 000.png: names must agree to the letter)"
+
+
 def test_images_that_are_not_there_at_all_are_named_as_they_are(tmp_path):
     images = touch(tmp_path / "images", "other.jpg")
     (tmp_path / "t.csv").write_text("image,AU12,emotion\n000.jpg,1,x\n")
