@@ -47,7 +47,9 @@ def partition_of(folder: Path) -> dict[str, str]:
 
 NAMES = ["Usage", "usage", "USAGE", "split", "Split", "set", "SET", "fold", "Fold", "subset", "Subset", "data_split",
          "dataset_split", "train_test_split", "Train/Val/Test Split".replace("/", "_"), "cv_fold", "fold_id", "fold1",
-         "split_name", "Partitions", "is_train", "isTest", "trainset", "sets", "official split"]  # fmt: skip
+         "split_name", "Partitions", "is_train", "isTest", "trainset", "sets", "official split", "kfold",
+         "set_name",
+         "is_validation", "isVal", "holdout", "held-out", "subject_fold", "Fold No", "random_split", "validation set"]  # fmt: skip
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -78,7 +80,11 @@ def test_a_column_that_may_say_partitions_is_refused_until_it_is_named_or_a_spli
 
 @pytest.mark.parametrize("name", ["which", "phase", "role", "x"])
 @pytest.mark.parametrize(
-    "values", [("train", "test"), ("Training", "PublicTest"), ("train", "val"), ("Train_Set", "Train_Set")]
+    "values",
+    [
+        *[("train", "test"), ("Training", "PublicTest"), ("train", "val"), ("Train_Set", "Train_Set")],
+        *[("train", ""), ("Training", "NaN"), ("train", "holdout"), ("TRAIN", "eval")],
+    ],
 )
 def test_a_column_of_any_name_whose_values_are_partitions_is_refused_too(tmp_path, name, values):
     rows = "".join(f"{i}.jpg,glad,1,{values[i % 2]}\n" for i in range(6))
@@ -92,6 +98,11 @@ def test_a_column_of_any_name_whose_values_are_partitions_is_refused_too(tmp_pat
         ("country", "tr"),
         ("valence", "0.5"),
         ("session", "test"),
+        ("session", "training camp"),
+        ("settings", "1"),
+        ("offset", "0"),
+        ("group", "a"),
+        ("dataset_type", "wild"),
         ("frame_set_x", "a"),
         ("val", "0.1"),
     ],
