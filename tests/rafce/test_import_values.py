@@ -192,6 +192,30 @@ def test_states_are_those_of_a_loop_over_the_cells(cells, low, width, above, giv
         assert states.active_N[i] == (not unknown and cell >= threshold)
 
 
+def test_columns_that_seem_to_code_aus_and_are_not_read_are_said(tmp_path):
+    text = "image,emotion,AU01,AU12_intensity,AUL4,AU6 (cheek raiser),audio,au\na.jpg,glad,1,2.5,1,0,3,4\n"
+    assert bring_in(tmp_path, text)["notes"] == [
+        "Not read, though named like AUs: AU12_intensity, AUL4, AU6 (cheek raiser) (--au-columns names the columns to "
+        "read)."
+    ]
+    assert bring_in(tmp_path, text, au_columns="AU01")["notes"] == []
+
+
+@pytest.mark.parametrize(
+    ("cells", "options", "expected"),
+    [
+        ("01", {"au_threshold": 2.0}, ["No AU is active in any image: no value reaches --au-threshold 2."]),
+        ("00", {}, []),
+        (("-1", "999"), {}, ["No AU is known in any image."]),
+        (("-1", "1"), {}, []),
+        ("12", {"au_threshold": 2.0}, []),
+    ],
+)
+def test_aus_that_say_nothing_are_said(tmp_path, cells, options, expected):
+    rows = "".join(f"{i}.jpg,glad,{cell}\n" for i, cell in enumerate(cells))
+    assert bring_in(tmp_path, f"image,emotion,AU01\n{rows}", **options)["notes"] == expected
+
+
 # --- rows without an emotion ---
 
 NONE = ["-1", "-1.0", "\u22121", "-9", "None", "none", "#N/A", "#NA", "NaN", "nan", "-nan", "NULL", "null", "NA", "N/A",
