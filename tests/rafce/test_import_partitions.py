@@ -49,7 +49,8 @@ NAMES = ["Usage", "usage", "USAGE", "split", "Split", "set", "SET", "fold", "Fol
          "dataset_split", "train_test_split", "Train/Val/Test Split".replace("/", "_"), "cv_fold", "fold_id", "fold1",
          "split_name", "Partitions", "is_train", "isTest", "trainset", "sets", "official split", "kfold",
          "set_name",
-         "is_validation", "isVal", "holdout", "held-out", "subject_fold", "Fold No", "random_split", "validation set"]  # fmt: skip
+         "is_validation", "isVal", "holdout", "held-out", "subject_fold", "Fold No", "random_split",
+         "validation set"]  # fmt: skip
 
 
 @pytest.mark.parametrize("name", NAMES)
