@@ -41,7 +41,7 @@ NAMES = re.compile(
     r"(data|dataset|image|sample|subject|participant|group|video|k|cv|outer|inner|official|random|train|test|val|valid"
     r"|validation|dev|or|my)*(partition|usage|split|subset|fold)s?(id|name|type|label|number|index|idx|no|nr|\d)*"
     r"|(which)?sets?(id|name|type|label)?|(is|in)?(train|training|test|testing|holdout|heldout)(set)?"
-    r"|(is|in)(val|valid|validation|dev)(set)?|(holdout|heldout|validation)set"
+    r"|(is|in)(val|validation|dev)(set)?|(holdout|heldout|validation)set"
     r"|(train|test|val|valid|validation|dev){2,}(set)?"
 )
 """Columns that may say the partition of each row, by `word_key`."""

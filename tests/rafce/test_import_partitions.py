@@ -101,6 +101,8 @@ def test_a_column_of_any_name_whose_values_are_partitions_is_refused_too(tmp_pat
         ("session", "test"),
         ("session", "training camp"),
         ("settings", "1"),
+        ("is_valid", "1"),
+        ("invalid", "0"),
         ("offset", "0"),
         ("group", "a"),
         ("dataset_type", "wild"),
