@@ -70,8 +70,8 @@ class EmotionRules(NamedTuple):
             return f"a label that --emotion-names names, or --unknown-emotion {text}"
         if LIKE_AN_AU.fullmatch(word_key(text)):
             return "the name of an emotion, not of an AU"
-        if _is_endless(text):
-            return "the name or the number of an emotion"
+        if _is_no_label(text):
+            return "the name or the whole number of an emotion"
         return "an emotion that can be printed"
 
     def _judge_one(self, text: str) -> tuple[str | None, int]:
@@ -81,10 +81,10 @@ class EmotionRules(NamedTuple):
             number = as_number(text)
             if key in self.unknown or not key or (number is not None and number < 0):
                 return None, MISSES
-            if _is_whole(text) and any(map(_is_whole, self.names)):
+            if _is_no_label(text) or (_is_whole(text) and any(map(_is_whole, self.names))):
                 return None, WRONG
             name = text
-        if LIKE_AN_AU.fullmatch(word_key(name)) or unsafe(name) or _is_endless(name):
+        if LIKE_AN_AU.fullmatch(word_key(name)) or unsafe(name):
             return None, WRONG
         return name, DROPPED if word_key(name) in self.dropped else KEPT
 
@@ -181,9 +181,9 @@ def _listed(text: str | None, option: str) -> list[str]:
     return found
 
 
-def _is_endless(text: str) -> bool:
-    """Whether a text is a number that no program can hold, such as 1e999."""
-    return as_number(text) is None and NUMBER.fullmatch(text) is not None
+def _is_no_label(text: str) -> bool:
+    """Whether a text is a number that is not whole, or one that no program can hold, such as 1e999."""
+    return NUMBER.fullmatch(text) is not None and not _is_whole(text)
 
 
 def _is_whole(text: str) -> bool:

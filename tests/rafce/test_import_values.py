@@ -253,10 +253,13 @@ def test_a_label_that_is_an_emotion_stays_one(tmp_path, label):
     assert emotions_of(tmp_path)["a1.jpg"] == label
 
 
-def test_a_label_that_is_a_number_beyond_all_numbers_is_an_error(tmp_path):
-    assert refusal(tmp_path, labelled("glad", "1e999", "2")) == [
-        "t.csv:3: expected the name or the number of an emotion, found '1e999'"
+@pytest.mark.parametrize("label", ["1e999", "0.5", ".25", "2.0001"])
+def test_a_number_that_is_not_whole_is_the_label_of_no_emotion_unless_it_is_named(tmp_path, label):
+    assert refusal(tmp_path, labelled("glad", label, "2.0")) == [
+        f"t.csv:3: expected the name or the whole number of an emotion, found {label!r}"
     ]
+    bring_in(tmp_path, labelled("glad", label), emotion_names=f"{label}=calm")
+    assert emotions_of(tmp_path) == {"a0.jpg": "glad", "a1.jpg": "calm"}
 
 
 @pytest.mark.parametrize(
