@@ -38,7 +38,7 @@ EMPTY_CELL, NO_ROW = "an empty cell", "no row in the emotions file"
 
 
 class Judged(NamedTuple):
-    """The emotion of each row, null where it MISSES or is WRONG; `verdict_N` is one of KEPT, MISSES, DROPPED, WRONG."""
+    """The emotion of each row, null where none can be told; `verdict_N` is one of KEPT, MISSES, DROPPED, WRONG."""
 
     name: pa.Array
     verdict_N: IntArray
@@ -81,7 +81,9 @@ class EmotionRules(NamedTuple):
             number = as_number(text)
             if key in self.unknown or not key or (number is not None and number < 0):
                 return None, MISSES
-            if _is_no_label(text) or (_is_whole(text) and any(map(_is_whole, self.names))):
+            if _is_no_label(text):
+                return text, WRONG  # has a name, so that too many of them are told as such
+            if _is_whole(text) and any(map(_is_whole, self.names)):
                 return None, WRONG
             name = text
         if LIKE_AN_AU.fullmatch(word_key(name)) or unsafe(name):
