@@ -5,6 +5,7 @@ import json
 import re
 from dataclasses import astuple
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -253,7 +254,7 @@ def test_files_that_break_the_contract_are_refused(tmp_path, kind, change, messa
 
 
 def test_statistics_of_other_samples_are_refused_where_nobody_edited_these(tmp_path):
-    known = [tuple(False if cell is None else cell for cell in row) for row in ROWS]
+    known: list[tuple[Any, ...]] = [tuple(False if cell is None else cell for cell in row) for row in ROWS]
     swapped = [
         (name, {"train": "test", "test": "train"}.get(part, part), *rest) for name, part, *rest in known
     ]
@@ -264,7 +265,9 @@ def test_statistics_of_other_samples_are_refused_where_nobody_edited_these(tmp_p
 
 def test_samples_that_a_user_relabelled_are_trained_on_as_they_say_with_statistics_of_their_own(tmp_path):
     """The second training image becomes the third emotion; an image joins test with every AU unknown."""
-    relabelled = [(*row[:2], 2, *row[3:]) if i == 1 else row for i, row in enumerate(ROWS)]
+    relabelled: list[tuple[Any, ...]] = [
+        (*row[:2], 2, *row[3:]) if i == 1 else row for i, row in enumerate(ROWS)
+    ]
     relabelled.append(("new.jpg", "test", 0, *[None] * (len(ROWS[0]) - 3)))
     folder = write_dataset(tmp_path / "data")
     edited = samples(relabelled).drop_columns(["emotion_id", "au_mask"])
