@@ -174,5 +174,6 @@ def _found_instead(root: Path, files: Sequence[str]) -> str:
 
 
 def _without_spelling(name: str) -> str:
-    """A name without its suffix, without `_aligned`, in small letters."""
-    return name.rpartition(".")[0].casefold().removesuffix(SUFFIXES[0])
+    """A name without its suffix if it has one, without `_aligned`, in small letters."""
+    stem, point, _ = name.rpartition(".")
+    return (stem if point else name).casefold().removesuffix(SUFFIXES[0])

@@ -27,6 +27,10 @@ IntArray = npt.NDArray[np.int64]
 FloatArray = npt.NDArray[np.float32]
 
 AU_STATISTICS = "au_statistics.parquet"
+COUNTED_ANEW = (
+    f"{AU_STATISTICS} does not hold the counts of these samples, so it is left aside: statistics are counted from the "
+    "samples"
+)
 OBSERVED_FROM_PERCENT = 20.0
 SUFFIXES = ("", "_aligned")
 
@@ -67,6 +71,8 @@ class TrainingData:
     """SHA-256 over the folder's Parquet files."""
     licence: str = UNRECORDED
     """What the sources of the data allow, in a sentence or two."""
+    counted_anew: bool = False
+    """Whether another program changed the samples, so that the folder's own statistics are those of others."""
 
     @cached_property
     def _rows(self) -> dict[str, IntArray]:
@@ -112,7 +118,7 @@ def read_data(folder: Path) -> TrainingData:
     """Read a dataset folder; DatasetError when it is absent, incomplete, inconsistent or of another version."""
     dataset = read_dataset(folder)
     labels = _read_samples(dataset)
-    statistics = _read_statistics(dataset, labels)
+    statistics, agree = _read_statistics(dataset, labels)
     check_partitions(
         dataset,
         np.stack([statistics[partition].n_K for partition in PARTITIONS]),
@@ -127,6 +133,7 @@ def read_data(folder: Path) -> TrainingData:
         lab_percent_KA=_read_lab(dataset),
         fingerprint=_fingerprint(folder),
         licence=licence_note(dataset.manifest),
+        counted_anew=not agree,
     )
 
 
@@ -170,7 +177,8 @@ def training_warnings(data: TrainingData, learns_aus: bool) -> list[str]:
     empty = [partition for partition in PARTITIONS if not len(data.rows(partition))]
     raise_all([f"{data.folder}: no image in partition {partition}" for partition in empty], TrainingError)
     absent = [name for name, n in zip(data.emotions, data.emotion_counts("train"), strict=True) if not n]
-    warnings = [f"no training image of {', '.join(absent)}: never predicted"] if absent else []
+    warnings = [COUNTED_ANEW] if data.counted_anew else []
+    warnings += [f"no training image of {', '.join(absent)}: never predicted"] if absent else []
     if not learns_aus:
         return warnings
     positives_A, known_A = data.au_positives("train"), data.au_known("train")
@@ -244,21 +252,26 @@ def _read_groups(path: Path, column: pa.ChunkedArray, partition_N: IntArray) -> 
     return np.array(groups, dtype=np.str_)[group_N]
 
 
-def _read_statistics(dataset: Dataset, labels: Mapping[str, Any]) -> dict[str, Statistics]:
-    """The statistics of each scope; DatasetError where they are of other samples: test labels may be in them."""
+def _read_statistics(dataset: Dataset, labels: Mapping[str, Any]) -> tuple[dict[str, Statistics], bool]:
+    """The statistics of each scope, counted from the samples, and whether the folder's own are the same.
+
+    DatasetError where they are not although the samples are as they were written: the files are of two datasets.
+    """
     n_K, n_KA, count_KA = _counts_by_scope(labels, len(dataset.emotions))
     cells = {
         (row["scope"], row["emotion"], row["au"]): (row["n"], row["count"])
         for row in dataset.au_statistics.select(["scope", "emotion", "au", "n", "count"]).to_pylist()
     }
     found_SKA2 = np.array([[[cells[s, k, a] for a in dataset.aus] for k in dataset.emotions] for s in SCOPES])
-    if not np.array_equal(found_SKA2, np.stack([n_KA, count_KA], axis=-1)):
+    agree = np.array_equal(found_SKA2, np.stack([n_KA, count_KA], axis=-1))
+    if not agree and dataset.samples.sealed:
         raise DatasetError(
             f"{dataset.folder / AU_STATISTICS}: expected the counts of the samples beside it, found others; make the "
             "dataset again"
         )
     observed = (100 * count_KA >= OBSERVED_FROM_PERCENT * n_KA) & (n_KA > 0)
-    return {scope: Statistics(n_K[i], n_KA[i], count_KA[i], observed[i]) for i, scope in enumerate(SCOPES)}
+    statistics = {s: Statistics(n_K[i], n_KA[i], count_KA[i], observed[i]) for i, s in enumerate(SCOPES)}
+    return statistics, agree
 
 
 def _counts_by_scope(labels: Mapping[str, Any], n_emotions: int) -> tuple[IntArray, IntArray, IntArray]:

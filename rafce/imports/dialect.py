@@ -119,5 +119,11 @@ class DecimalCommas:
         return f"{self._first['decimal comma']} and {self._first['decimal point']}"
 
 
+def has_decimal_commas(column: pa.Array) -> bool:
+    """Whether any text of a column is a number with a decimal comma."""
+    is_text = pa.types.is_string(column.type) or pa.types.is_large_string(column.type)
+    return is_text and bool(pc.any(pc.match_substring_regex(column, COMMA_NUMBER)).as_py())
+
+
 def _has(column: pa.Array, mark: str) -> bool:
     return bool(pc.any(pc.match_substring(column, mark)).as_py())

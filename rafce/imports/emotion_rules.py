@@ -13,7 +13,7 @@ from rafce.errors import ConfigError
 from rafce.foreign_text import unsafe
 from rafce.imports.files import TableFile
 from rafce.imports.options import ImportOptions
-from rafce.imports.spellings import as_number, word_key
+from rafce.imports.spellings import NUMBER, as_number, plain, word_key
 from rafce.imports.values import MISSING
 
 # N rows of a block
@@ -26,7 +26,10 @@ AFFECTNET_NONE = ("8", "9", "10")
 """None, uncertain, no face: no labels."""
 
 NO_NUMBER = ("-nan", "inf", "1.#ind", "1.#qnan", "#null!", "#value!", "#ref!", "#name?", "#num!", "#div/0!")
-NO_LABEL = ("?", ".", "-", "unknown", "unlabeled", "unlabelled", "nolabel")
+NO_LABEL = (
+    *("?", ".", "-", "unknown", "undefined", "missing", "unlabeled", "unlabelled", "nolabel", "notlabeled"),
+    *("notlabelled", "notavailable", "uncertain", "noface"),
+)
 NO_EMOTION = frozenset({*MISSING, *NO_NUMBER, *NO_LABEL})
 """What is no emotion anywhere, whatever its case and sign."""
 LIKE_AN_AU = re.compile(r"au\d+", re.ASCII)
@@ -35,7 +38,7 @@ EMPTY_CELL, NO_ROW = "an empty cell", "no row in the emotions file"
 
 
 class Judged(NamedTuple):
-    """The emotion of each row, null where it MISSES or is WRONG; `verdict_N` is one of KEPT, MISSES, DROPPED, WRONG."""
+    """The emotion of each row, null where none can be told; `verdict_N` is one of KEPT, MISSES, DROPPED, WRONG."""
 
     name: pa.Array
     verdict_N: IntArray
@@ -67,6 +70,8 @@ class EmotionRules(NamedTuple):
             return f"a label that --emotion-names names, or --unknown-emotion {text}"
         if LIKE_AN_AU.fullmatch(word_key(text)):
             return "the name of an emotion, not of an AU"
+        if _is_no_label(text):
+            return "the name or the whole number of an emotion"
         return "an emotion that can be printed"
 
     def _judge_one(self, text: str) -> tuple[str | None, int]:
@@ -76,6 +81,8 @@ class EmotionRules(NamedTuple):
             number = as_number(text)
             if key in self.unknown or not key or (number is not None and number < 0):
                 return None, MISSES
+            if _is_no_label(text):
+                return text, WRONG  # has a name, so that too many of them are told as such
             if _is_whole(text) and any(map(_is_whole, self.names)):
                 return None, WRONG
             name = text
@@ -162,7 +169,10 @@ def check_dropped(rules: EmotionRules, left_out: LeftOut, names: Iterable[str]) 
 
 def _counts(text: pa.Array, chosen_N: BoolArray) -> dict[str, int]:
     counts = text.filter(pa.array(chosen_N)).value_counts().to_pylist()
-    return {entry["values"] or EMPTY_CELL: entry["counts"] for entry in counts}
+    return {
+        entry["values"] if entry["values"] and plain(entry["values"]) else EMPTY_CELL: entry["counts"]
+        for entry in counts
+    }
 
 
 def _listed(text: str | None, option: str) -> list[str]:
@@ -171,6 +181,11 @@ def _listed(text: str | None, option: str) -> list[str]:
     if not all(found):
         raise ConfigError(f"{option}: expected texts with commas between, found {text!r}")
     return found
+
+
+def _is_no_label(text: str) -> bool:
+    """Whether a text is a number that is not whole, or one that no program can hold, such as 1e999."""
+    return NUMBER.fullmatch(text) is not None and not _is_whole(text)
 
 
 def _is_whole(text: str) -> bool:

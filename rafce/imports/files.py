@@ -252,6 +252,8 @@ def _line(path: Path, file: BinaryIO, number: int) -> str:
         raise LabelError(f"{path}:{number}: expected text, found a NUL byte")
     if len(line) > MOST_LINE_BYTES:
         raise LabelError(f"{path}:{number}: {LONG_LINE}")
+    if b"\r" in line.rstrip(b"\r\n"):
+        raise LabelError(f"{path}:{number}: expected lines that end in LF or CRLF, found a CR inside a line")
     try:
         return line.removeprefix(BOM_UTF8).decode("utf-8").rstrip("\r\n")
     except UnicodeDecodeError as error:

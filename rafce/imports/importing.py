@@ -43,6 +43,10 @@ SEVERAL_FACES = (
     "(several faces of a frame or an image are not told apart: keep one row of each in the table, such as the one with "
     "the highest confidence; several videos in one table need a column `video` or `input`)"
 )
+NO_FRAME = (
+    "(a table without a column `image` or `frame` is of one image, called after its file; the rows of a video need a "
+    "column `frame`)"
+)
 IN_ANY_SUFFIX = "(images that no table names were looked for with every suffix)"
 CUT_OFF = (
     "(an image is called by the last part of its path; --keep-folders tells s1/1.jpg from s2/1.jpg, and --images DIR "
@@ -100,7 +104,11 @@ def _read(options: ImportOptions, plan: Plan, folder: Path, progress: Progress) 
         raise LabelError(f"{tables}: expected rows below the names of the columns, found none")
     if options.images is not None:
         spool = with_suffixes_on_disk(spool, options.images, folder / NAMED)
-    hints = [CUT_OFF] * reader.cut_folders + [SEVERAL_FACES] * (options.source != ANY_TABLE)
+    if options.source == ANY_TABLE:
+        others = [NO_FRAME] * any(layout.is_one_image for layout in plan.layouts)
+    else:
+        others = [SEVERAL_FACES]
+    hints = [CUT_OFF] * reader.cut_folders + others
     check_repeats(spool, reader.places, "\n".join(hints))
     return reader, _in_order(spool, folder), {options.source: together(prints), **plan.prints}
 

@@ -25,7 +25,13 @@ def import_notes(
     drawn = [reader.names_like_partitions.note] if options.split is None else []
     own = PARTITION in plan.roles
     partitions = _partition_notes(reader, sizes, n_carved, options) if own else filter(None, drawn)
-    notes = [*plan.notes, *partitions, *_left_out_notes(reader), *_spelling_notes(reader)]
+    notes = [
+        *plan.notes,
+        *partitions,
+        *_left_out_notes(reader),
+        *_spelling_notes(reader),
+        *_au_notes(tally, options),
+    ]
     return first_faults([" ".join(shown(note).split("\n")) for note in notes])
 
 
@@ -90,6 +96,14 @@ def _spelling_notes(reader: Reader) -> Iterator[str]:
         pairs = [f"{_listed(rest)} as {_short(first)!r}" for first, *rest in merged]
         if pairs:
             yield f"Spellings of one {kind} are read as the first: {_some(pairs)}."
+
+
+def _au_notes(tally: Tally, options: ImportOptions) -> Iterator[str]:
+    """That the AUs say nothing, which a threshold or a code for unknown may have brought about."""
+    if not tally.known_PEA.any():
+        yield "No AU is known in any image."
+    elif options.au_threshold is not None and not tally.active_PEA.any():
+        yield f"No AU is active in any image: no value reaches --au-threshold {options.au_threshold:g}."
 
 
 def _rows(n: int) -> str:

@@ -3,7 +3,7 @@
 import re
 from codecs import getincrementaldecoder
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from functools import lru_cache
 from pathlib import Path
 from typing import NamedTuple
@@ -18,7 +18,7 @@ from rafce.imports.files import BLOCK_BYTES, TableFile, is_text, read_blocks
 from rafce.imports.options import DEFAULT_SPLIT, ImportOptions
 from rafce.imports.source import listed
 from rafce.imports.spellings import word_key
-from rafce.imports.values import texts
+from rafce.imports.values import names
 from rafce.schema import PARTITIONS
 from rafce.split import grouped_split, stratified_split
 
@@ -38,9 +38,10 @@ WORDS = {
 """Usual words by `word_key`; PublicTest and PrivateTest are FER2013's (Goodfellow et al. 2013)."""
 AFTER_WORD = re.compile(r"(set|split|subset|partition|part|data|fold|images)$")
 NAMES = re.compile(
-    r"(data|dataset|image|sample|cv|official|train|test|val|valid|validation|dev|or|my)*"
-    r"(partition|usage|split|subset|fold)s?(id|name|type|label|number|index|idx|\d)*"
-    r"|sets?|(is|in)?(train|training|test|testing)(set)?"
+    r"(data|dataset|image|sample|subject|participant|group|video|k|cv|outer|inner|official|random|train|test|val|valid"
+    r"|validation|dev|or|my)*(partition|usage|split|subset|fold)s?(id|name|type|label|number|index|idx|no|nr|\d)*"
+    r"|(which)?sets?(id|name|type|label)?|(is|in)?(train|training|test|testing|holdout|heldout)(set)?"
+    r"|(is|in)(val|validation|dev)(set)?|(holdout|heldout|validation)set"
     r"|(train|test|val|valid|validation|dev){2,}(set)?"
 )
 """Columns that may say the partition of each row, by `word_key`."""
@@ -51,7 +52,7 @@ IN_NAMES = {
 }
 OTHER_VALUES = "(--partition-values train=NAME,… says what other values mean)"
 MOST_COLUMNS = 2000  # of a wider table only the names of columns are looked at
-MOST_VALUES = 20
+MOST_VALUES, FEW_VALUES = 20, 5
 LONG_WORD = 4
 MOST_LETTERS = 60
 
@@ -77,11 +78,11 @@ def check_partition_columns(
     """What to say of columns that look like partitions and are not used because of --split; "" if there are none.
 
     LabelError: no file has the column of --partition-column, or a file has a column that looks like partitions and no
-    option says what it is. `beside` is the emotions file.
+    option says what it is, be it beside a column `partition`. `beside` is the emotions file.
     """
     files = [*tables, *([] if beside is None else [beside])]
-    if any(own_partition(file, options) for file in files):
-        return ""
+    if used := {own for file in files if (own := own_partition(file, options))}:
+        return _check_others(files, used, options, (tables[0], beside))
     if options.partition_column is not None:
         raise LabelError(
             f"{tables[0].path}: expected a column {options.partition_column} (--partition-column), "
@@ -98,6 +99,31 @@ def check_partition_columns(
         raise ConfigError(
             "--partition-values: expected --partition-column NAME too, found no column of partitions"
         )
+    return ""
+
+
+def _check_others(
+    files: Sequence[TableFile],
+    used: Collection[str],
+    options: ImportOptions,
+    looked_into: Collection[TableFile | None],
+) -> str:
+    """What to say of columns beside the one that --partition-column names; LabelError: it names none."""
+    found = {
+        file.path: [name for name in _alike(file, options, file in looked_into) if name not in used]
+        for file in files
+    }
+    names = sorted({name for others in found.values() for name in others})
+    if names and options.partition_column is not None:
+        return f"Not used, since --partition-column names another: column {', '.join(names)}."
+    raise_all(
+        [
+            f"{path}: expected --partition-column to name the column to use, found {name} beside {PARTITION}: "
+            "both may say the partition of each row"
+            for path, others in found.items()
+            for name in others
+        ]
+    )
     return ""
 
 
@@ -168,12 +194,14 @@ def _starts_well(file: TableFile) -> bool:
 
 
 def _are_words(column: pa.Array) -> bool:
-    values = [value for value in texts(column).unique().to_pylist() if value is not None]
+    """Whether all values are usual words, or few values have a long word for train among them: train, holdout."""
+    values = [value for value in names(column).unique().to_pylist() if value is not None]
     if not 0 < len(values) <= MOST_VALUES:
         return False
+    long = {usual_partition(value) for value in values if len(value) >= LONG_WORD}
     found = {usual_partition(value) for value in values}
-    is_long = any(len(value) >= LONG_WORD for value in values)
-    return None not in found and is_long and (len(found) > 1 or TRAIN in found)
+    all_usual = None not in found and bool(long) and (len(found) > 1 or TRAIN in found)
+    return all_usual or (TRAIN in long and len(values) <= FEW_VALUES)
 
 
 # --- what its values mean ---

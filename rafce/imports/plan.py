@@ -22,6 +22,7 @@ SOURCES: Mapping[str, Source] = {
     "table": table.SOURCE,
 }
 GROUP, VIDEO = "group", "video"
+MOST_NAMED = 20
 IMAGE, INPUT = "image", "input"  # the latter as py-feat calls the file that it read: an image or a video
 FILE_STEM = (
     ""  # in place of a column: the video of each row, which is the name of the file where no column says it
@@ -95,7 +96,11 @@ def make_plan(options: ImportOptions) -> Plan:
         file, prints["emotions"] = examined(open_table(options.emotions))
     layouts = _layouts(tables, options, file)
     naming = replace(Naming.of(options), by_stem=layouts[0].keys.get(IMAGE) == FILE_STEM)
-    notes = (check_partition_columns(tables, file, options), affectnet_note(options, tables))
+    notes = (
+        check_partition_columns(tables, file, options),
+        affectnet_note(options, tables),
+        _unread_note(tables, options),
+    )
     told = {} if file is None else _told(file, options)
     keys, may_miss = list(layouts[0].keys), options.drops_unlabelled
     emotions = None if file is None else read_emotions(file, keys, told, naming, rules, may_miss)
@@ -105,6 +110,19 @@ def make_plan(options: ImportOptions) -> Plan:
     roles = frozenset(layouts[0].roles) | frozenset(told)
     said = tuple(filter(None, notes))
     return Plan(layouts, tuple(aus), emotions, roles, prints, naming, rules, unknown, said)
+
+
+def _unread_note(tables: Sequence[TableFile], options: ImportOptions) -> str:
+    """What to say of columns that seem to code AUs and are not read; "" if there are none."""
+    unread = dict.fromkeys(
+        name for found in tables for name in table.unread_au_columns(found.columns, options)
+    )
+    shown = ", ".join([*list(unread)[:MOST_NAMED], *(["…"] if len(unread) > MOST_NAMED else [])])
+    return (
+        f"Not read, though named like AUs: {shown} (--au-columns names the columns to read)."
+        if unread
+        else ""
+    )
 
 
 def _layouts(
@@ -195,7 +213,7 @@ def _keys(found: TableFile, roles: Mapping[str, str], emotions: TableFile) -> di
     if not keys:
         raise LabelError(
             f"{emotions.path}: expected one of the columns {', '.join(KEYS)} that {found.path} has too, "
-            f"found {listed(emotions.columns)}"
+            f"found {listed(emotions.columns)} here and {listed(found.columns)} there"
         )
     return keys
 

@@ -10,6 +10,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from rafce.errors import LabelError
+from rafce.imports.dialect import NEEDS_ANOTHER, has_decimal_commas
 from rafce.imports.emotion_rules import DROPPED, MISSES, LeftOut, check_dropped
 from rafce.imports.emotions import EMOTION, UNLABELLED, check_emotions, described, key_column
 from rafce.imports.faults import BlockFaults, Faults
@@ -268,7 +269,9 @@ class Reader:
             cell = piece.block.columns[meaning.column]
             states = au_states(cell, meaning, self.plan.unknown)
             expected = f"{meaning.expected} in column {meaning.column}"
-            piece.found.check(states.wrong_N & ~unseen_N, expected, cell, self._au_hint(meaning))
+            wrong_N = states.wrong_N & ~unseen_N
+            hint = NEEDS_ANOTHER if wrong_N.any() and has_decimal_commas(cell) else self._au_hint(meaning)
+            piece.found.check(wrong_N, expected, cell, hint)
             columns[au_column(meaning.au)] = pa.array(states.active_N, mask=~states.known_N | unseen_N)
         self.n_blank += int(np.logical_and.reduce([column.is_null() for column in columns.values()]).sum())
         return columns

@@ -35,17 +35,25 @@ def as_number(text: str) -> Decimal | None:
     return value if abs(value.adjusted()) <= MOST_DIGITS else None
 
 
+def plain(text: str) -> str:
+    """What a reader sees of a text: without invisible characters and outer blanks, wide letters and digits as usual."""
+    seen = "".join(c for c in text if unicodedata.category(c) != "Cf") if not text.isascii() else text
+    return unicodedata.normalize("NFKC", seen).strip()
+
+
 def group_key(text: str) -> str:
     """What all spellings of a group have in common: the value of a number, else the letters without their case."""
+    text = plain(text)
     number = as_number(text)
     if number is not None:
         return str(int(number)) if number == number.to_integral_value() else str(number.normalize())
-    return unicodedata.normalize("NFC", text).casefold()
+    return text.casefold()
 
 
 def word_key(text: str) -> str:
     """As `group_key`, but blanks, `_` and `-` between and around words do not count either."""
-    return group_key(text) if as_number(text) is not None else BETWEEN_WORDS.sub("", group_key(text))
+    key = group_key(text)
+    return key if as_number(plain(text)) is not None else BETWEEN_WORDS.sub("", key)
 
 
 def whole_numbers_alike(text: pa.Array) -> pa.Array:

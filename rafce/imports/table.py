@@ -11,6 +11,7 @@ from rafce.imports.options import ImportOptions
 from rafce.imports.source import MOST_INTENSE, AuColumn, Source
 
 AU_COLUMN = re.compile(r"AU[ _]?([0-9]+)", re.IGNORECASE)
+LIKE_AN_AU = re.compile(r"AU[ _-]?[LRTB]?[ _-]?[0-9]", re.IGNORECASE)
 NUMBER = re.compile(r"[0-9]+")
 
 
@@ -34,6 +35,13 @@ def find_au_columns(columns: Sequence[str], options: ImportOptions) -> list[AuCo
         return [AuColumn(au, name) for name, au in named.items()]
     least, most = _range(options)
     return [AuColumn(au, name, most, options.au_threshold, least) for name, au in named.items()]
+
+
+def unread_au_columns(columns: Sequence[str], options: ImportOptions) -> list[str]:
+    """The columns that seem to code AUs, such as AU01_intensity or AUL1, and are not read without --au-columns."""
+    if options.source != "table" or options.au_columns is not None:
+        return []
+    return [name for name in columns if LIKE_AN_AU.match(name) and not AU_COLUMN.fullmatch(name)]
 
 
 def _range(options: ImportOptions) -> tuple[float, float]:

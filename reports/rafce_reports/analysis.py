@@ -60,8 +60,7 @@ NO_LAB_TESTS = (
 )
 STALE = (
     "au_statistics.parquet does not hold the counts of these samples, so it was left aside: all figures here are "
-    "counted from the samples (what came in and was left out, from the manifest of the samples as they were made), and "
-    "rafce-train refuses them; import or build the dataset again"
+    "counted from the samples (what came in and was left out, from the manifest of the samples as they were made)"
 )
 
 

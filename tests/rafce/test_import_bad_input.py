@@ -155,7 +155,7 @@ def test_an_option_that_no_table_fits_is_named(options, expected):
         (
             "clip,emotion\n1,glad\n",
             "e.csv: expected one of the columns image, input, frame, video, subject that v.csv has too, "
-            "found clip, emotion",
+            "found clip, emotion here and frame, AU01_c there",
         ),
         ("frame,emotion\n1,glad\n1,sad\n", "e.csv:3: expected each key once, found frame 1 again (e.csv:2)"),
         ("frame,emotion\n1,glad\n", "v.csv:3: expected a row of e.csv with frame 2, found none"),

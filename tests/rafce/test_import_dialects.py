@@ -210,8 +210,16 @@ def test_decimal_commas_between_commas_are_refused_and_explained(tmp_path):
 
 def test_a_decimal_comma_in_quotes_is_no_number_where_commas_separate(tmp_path):
     (tmp_path / "t.csv").write_text('frame,AU01_r,emotion\n1,"0,98",x\n')
-    assert error(tmp_path / "t.csv", "openface").splitlines()[0] == (
-        "t.csv:2: expected a number from 0 to 5 in column AU01_r, found '0,98'"
+    assert error(tmp_path / "t.csv", "openface").splitlines() == [
+        "t.csv:2: expected a number from 0 to 5 in column AU01_r, found '0,98'",
+        "(numbers with a decimal comma need semicolons or tabs between the columns)",
+    ]
+
+
+def test_a_table_whose_lines_end_in_cr_alone_is_refused_in_words(tmp_path):
+    (tmp_path / "t.csv").write_bytes(b"image,AU01,emotion\ra.jpg,1,x\rb.jpg,0,y\r")
+    assert error(tmp_path / "t.csv") == (
+        "t.csv:1: expected lines that end in LF or CRLF, found a CR inside a line"
     )
 
 

@@ -348,6 +348,24 @@ def test_names_that_a_table_states_are_meant_to_the_letter(tmp_path):
     assert remedy.startswith("(--allow-missing-images")
 
 
+def test_a_video_without_numbers_of_frames_is_told_what_it_lacks(tmp_path):
+    """As ABAW has it: a file a video, a line a frame."""
+    (tmp_path / "v1.csv").write_text("AU1,AU2,emotion\n1,0,x\n0,-1,x\n")
+    assert error(tmp_path / "v1.csv", "table").splitlines() == [
+        "v1.csv:3: expected each image once, found v1.jpg again (v1.csv:2)",
+        "(a table without a column `image` or `frame` is of one image, called after its file; the rows of a video need "
+        "a column `frame`)",
+    ]
+
+
+def test_names_without_suffix_are_told_which_files_were_meant(tmp_path):
+    images = touch(tmp_path / "images", "000.png", "1.2.jpg")
+    (tmp_path / "t.csv").write_text("image,AU12,emotion\n000,1,x\n1.2,0,x\n")
+    first, found, _ = error(tmp_path / "t.csv", "table", images=images).splitlines()
+    assert first == "images: expected 2 images, 2 of them are missing: 000, 1.2"
+    assert found == "(found 000.png: names must agree to the letter)"
+
+
 def test_images_that_are_not_there_at_all_are_named_as_they_are(tmp_path):
     images = touch(tmp_path / "images", "other.jpg")
     (tmp_path / "t.csv").write_text("image,AU12,emotion\n000.jpg,1,x\n")

@@ -47,7 +47,10 @@ def partition_of(folder: Path) -> dict[str, str]:
 
 NAMES = ["Usage", "usage", "USAGE", "split", "Split", "set", "SET", "fold", "Fold", "subset", "Subset", "data_split",
          "dataset_split", "train_test_split", "Train/Val/Test Split".replace("/", "_"), "cv_fold", "fold_id", "fold1",
-         "split_name", "Partitions", "is_train", "isTest", "trainset", "sets", "official split"]  # fmt: skip
+         "split_name", "Partitions", "is_train", "isTest", "trainset", "sets", "official split", "kfold",
+         "set_name",
+         "is_validation", "isVal", "holdout", "held-out", "subject_fold", "Fold No", "random_split",
+         "validation set"]  # fmt: skip
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -78,7 +81,11 @@ def test_a_column_that_may_say_partitions_is_refused_until_it_is_named_or_a_spli
 
 @pytest.mark.parametrize("name", ["which", "phase", "role", "x"])
 @pytest.mark.parametrize(
-    "values", [("train", "test"), ("Training", "PublicTest"), ("train", "val"), ("Train_Set", "Train_Set")]
+    "values",
+    [
+        *[("train", "test"), ("Training", "PublicTest"), ("train", "val"), ("Train_Set", "Train_Set")],
+        *[("train", ""), ("Training", "NaN"), ("train", "holdout"), ("TRAIN", "eval")],
+    ],
 )
 def test_a_column_of_any_name_whose_values_are_partitions_is_refused_too(tmp_path, name, values):
     rows = "".join(f"{i}.jpg,glad,1,{values[i % 2]}\n" for i in range(6))
@@ -92,6 +99,13 @@ def test_a_column_of_any_name_whose_values_are_partitions_is_refused_too(tmp_pat
         ("country", "tr"),
         ("valence", "0.5"),
         ("session", "test"),
+        ("session", "training camp"),
+        ("settings", "1"),
+        ("is_valid", "1"),
+        ("invalid", "0"),
+        ("offset", "0"),
+        ("group", "a"),
+        ("dataset_type", "wild"),
         ("frame_set_x", "a"),
         ("val", "0.1"),
     ],
@@ -105,6 +119,32 @@ def test_a_column_that_another_option_names_is_no_partition(tmp_path):
     rows = "".join(f"{i}.jpg,glad,1,{i}\n" for i in range(6))
     manifest = bring_in(tmp_path, f"image,emotion,AU01,set\n{rows}", group_column="set")
     assert sum(manifest["counts"]["groups"].values()) == 6
+
+
+@pytest.mark.parametrize("place", ["table", "emotions"])
+@pytest.mark.parametrize(
+    ("name", "values"), [("split", "123"), ("Usage", "123"), ("phase", ("test", "val", "train"))]
+)
+def test_a_second_column_of_partitions_is_refused_until_one_of_them_is_named(tmp_path, place, name, values):
+    rows = [(f"{i}.jpg", "glad", ("train", "val", "test")[i % 3], values[i % 3]) for i in range(9)]
+    if place == "table":
+        text = "".join(f"{image},{emotion},1,{own},{other}\n" for image, emotion, own, other in rows)
+        text, options = f"image,emotion,AU01,partition,{name}\n{text}", {}
+    else:
+        text = "image,AU01,partition\n" + "".join(f"{image},1,{own}\n" for image, _, own, _ in rows)
+        told = "".join(f"{image},{emotion},{other}\n" for image, emotion, _, other in rows)
+        options = {"emotions": f"image,emotion,{name}\n{told}"}
+    where = "t.csv" if place == "table" else "e.csv"
+    assert refusal(tmp_path, text, **options) == (
+        f"{where}: expected --partition-column to name the column to use, found {name} beside partition: "
+        "both may say the partition of each row"
+    )
+    manifest = bring_in(tmp_path, text, partition_column="partition", **options)
+    assert manifest["notes"][0] == f"Not used, since --partition-column names another: column {name}."
+    assert partition_of(tmp_path) == {f"{i}.jpg": PARTITIONS[i % 3] for i in range(9)}
+    meaning = None if name == "phase" else "test=1,validation=2,train=3"
+    bring_in(tmp_path, text, partition_column=name, partition_values=meaning, **options)
+    assert partition_of(tmp_path) == {f"{i}.jpg": PARTITIONS[2 - i % 3] for i in range(9)}
 
 
 @pytest.mark.parametrize("name", ["partition", "Partition", "PARTITION"])

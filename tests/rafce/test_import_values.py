@@ -192,10 +192,35 @@ def test_states_are_those_of_a_loop_over_the_cells(cells, low, width, above, giv
         assert states.active_N[i] == (not unknown and cell >= threshold)
 
 
+def test_columns_that_seem_to_code_aus_and_are_not_read_are_said(tmp_path):
+    text = "image,emotion,AU01,AU12_intensity,AUL4,AU6 (cheek raiser),audio,au\na.jpg,glad,1,2.5,1,0,3,4\n"
+    assert bring_in(tmp_path, text)["notes"] == [
+        "Not read, though named like AUs: AU12_intensity, AUL4, AU6 (cheek raiser) (--au-columns names the columns to "
+        "read)."
+    ]
+    assert bring_in(tmp_path, text, au_columns="AU01")["notes"] == []
+
+
+@pytest.mark.parametrize(
+    ("cells", "options", "expected"),
+    [
+        ("01", {"au_threshold": 2.0}, ["No AU is active in any image: no value reaches --au-threshold 2."]),
+        ("00", {}, []),
+        (("-1", "999"), {}, ["No AU is known in any image."]),
+        (("-1", "1"), {}, []),
+        ("12", {"au_threshold": 2.0}, []),
+    ],
+)
+def test_aus_that_say_nothing_are_said(tmp_path, cells, options, expected):
+    rows = "".join(f"{i}.jpg,glad,{cell}\n" for i, cell in enumerate(cells))
+    assert bring_in(tmp_path, f"image,emotion,AU01\n{rows}", **options)["notes"] == expected
+
+
 # --- rows without an emotion ---
 
 NONE = ["-1", "-1.0", "\u22121", "-9", "None", "none", "#N/A", "#NA", "NaN", "nan", "-nan", "NULL", "null", "NA", "N/A",
-        "n/a", "<NA>", "", " ", "NaT", "-", "?", "unknown", "#VALUE!"]  # fmt: skip
+        "n/a", "<NA>", "", " ", "NaT", "-", "?", "unknown", "#VALUE!", "uncertain", "No-Face", "no face", "undefined",
+        "Missing", "not labelled", "\u00a0", "\u200b"]  # fmt: skip
 
 
 @pytest.mark.parametrize("label", NONE)
@@ -210,15 +235,14 @@ def test_a_label_that_is_none_is_an_error_or_left_out_and_counted(tmp_path, labe
             {"emotions": labelled("glad", label, "sad")},
         )
         where, what = "emotions.csv:3", "a value in column emotion"
-    shown = "an empty cell" if not label.strip() else repr(label)
+    seen = label.strip(" \u00a0\u200b") or "an empty cell"
+    shown = repr(label) if label.strip() else seen
     assert refusal(tmp_path, text, **options) == [f"{where}: expected {what}, found {shown}", UNLABELLED]
     manifest = bring_in(tmp_path, text, unlabelled="drop", **options)
     assert emotions_of(tmp_path) == {"a0.jpg": "glad", "a2.jpg": "sad"}
     assert manifest["counts"]["left_out"] == {"unlabelled": 1, "dropped_emotions": 0}
     assert manifest["counts"]["kept"] == 2
-    assert manifest["notes"] == [
-        f"Left out: 1 row without an emotion: {label.strip() or 'an empty cell'} (1)."
-    ]
+    assert manifest["notes"] == [f"Left out: 1 row without an emotion: {seen} (1)."]
 
 
 @pytest.mark.parametrize(
@@ -227,6 +251,30 @@ def test_a_label_that_is_none_is_an_error_or_left_out_and_counted(tmp_path, labe
 def test_a_label_that_is_an_emotion_stays_one(tmp_path, label):
     bring_in(tmp_path, labelled("glad", label))
     assert emotions_of(tmp_path)["a1.jpg"] == label
+
+
+@pytest.mark.parametrize("label", ["1e999", "0.5", ".25", "2.0001"])
+def test_a_number_that_is_not_whole_is_the_label_of_no_emotion_unless_it_is_named(tmp_path, label):
+    assert refusal(tmp_path, labelled("glad", label, "2.0")) == [
+        f"t.csv:3: expected the name or the whole number of an emotion, found {label!r}"
+    ]
+    bring_in(tmp_path, labelled("glad", label), emotion_names=f"{label}=calm")
+    assert emotions_of(tmp_path) == {"a0.jpg": "glad", "a1.jpg": "calm"}
+
+
+@pytest.mark.parametrize(
+    "one", ["1", "1.0", "01", " 1", "\u00a01", "1\u00a0", "\uff11", "\u200b1", "1\u2060"]
+)
+def test_numbers_that_look_the_same_are_one_group(one):
+    assert group_key(one) == word_key(one) == group_key("1")
+
+
+@pytest.mark.parametrize(
+    "seen", ["glad", "\u00a0glad", "glad\u200b", "\ufeffglad", "\uff47lad", "Gl\u00adad"]
+)
+def test_words_that_look_the_same_are_one_group_and_one_emotion(seen):
+    assert group_key(seen) == group_key("glad")
+    assert word_key(seen) == word_key("glad")
 
 
 AFF_WILD = "image,emotion,AU01,AU12,video\n" + "".join(

@@ -5,6 +5,7 @@ import json
 import re
 from dataclasses import astuple
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -23,7 +24,7 @@ from rafce.schema import (
 )
 from rafce.statistics import Counts, category_index, category_names, sureness
 from rafce.tables import discarded_table
-from rafce_train.data import TrainingData, find_images, read_data, training_warnings
+from rafce_train.data import COUNTED_ANEW, TrainingData, find_images, read_data, training_warnings
 
 WORDS = Vocabulary(("glad", "cross", "calm"), (1, 12, 45))
 T, F, U = True, False, None
@@ -252,13 +253,36 @@ def test_files_that_break_the_contract_are_refused(tmp_path, kind, change, messa
     assert message in str(caught.value)
 
 
-def test_statistics_of_other_samples_are_refused(tmp_path):
+def test_statistics_of_other_samples_are_refused_where_nobody_edited_these(tmp_path):
+    known: list[tuple[Any, ...]] = [tuple(False if cell is None else cell for cell in row) for row in ROWS]
     swapped = [
-        (name, {"train": "test", "test": "train"}.get(part, part), *rest) for name, part, *rest in ROWS
+        (name, {"train": "test", "test": "train"}.get(part, part), *rest) for name, part, *rest in known
     ]
-    folder = write_dataset(tmp_path / "data", swapped, tables={"au_statistics": au_statistics(ROWS)})
+    folder = write_dataset(tmp_path / "data", swapped, tables={"au_statistics": au_statistics(known)})
     with pytest.raises(DatasetError, match="expected the counts of the samples beside it, found others"):
         read_data(folder)
+
+
+def test_samples_that_a_user_relabelled_are_trained_on_as_they_say_with_statistics_of_their_own(tmp_path):
+    """The second training image becomes the third emotion; an image joins test with every AU unknown."""
+    relabelled: list[tuple[Any, ...]] = [
+        (*row[:2], 2, *row[3:]) if i == 1 else row for i, row in enumerate(ROWS)
+    ]
+    relabelled.append(("new.jpg", "test", 0, *[None] * (len(ROWS[0]) - 3)))
+    folder = write_dataset(tmp_path / "data")
+    edited = samples(relabelled).drop_columns(["emotion_id", "au_mask"])
+    metadata = pq.read_schema(folder / "samples.parquet").metadata
+    pq.write_table(edited.replace_schema_metadata(metadata), folder / "samples.parquet")
+    data, fresh = read_data(folder), read_data(write_dataset(tmp_path / "fresh", relabelled))
+    assert data.counted_anew
+    assert not fresh.counted_anew
+    assert COUNTED_ANEW in training_warnings(data, learns_aus=True)
+    assert COUNTED_ANEW not in training_warnings(fresh, learns_aus=True)
+    for scope in data.statistics:
+        for found, expected in zip(
+            vars(data.statistics[scope]).values(), vars(fresh.statistics[scope]).values(), strict=True
+        ):
+            np.testing.assert_array_equal(found, expected)
 
 
 def test_absent_and_broken_folders_are_refused(tmp_path):

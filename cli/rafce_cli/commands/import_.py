@@ -25,23 +25,24 @@ OPTIONS = (
         "--emotions",
         type=PATH,
         metavar="FILE",
-        help="A table with a column `emotion`, joined on the columns that both share: image, input, frame, "
-        "video, subject. The file of an OpenFace or LibreFace table names its video, or its image where it has one.",
+        help="A table with a column `emotion`, joined on the columns that both files have: image, input, frame, "
+        "video, subject. A table without such a column is matched by its file name: to `image` if it is of one image, "
+        "else to `video`.",
     ),
     click.option(
         "--emotion-column",
         metavar="NAME",
-        help="Instead of --emotions: the column that has the emotion.  [default: emotion]",
+        help="The column with the emotion, instead of --emotions.  [default: emotion]",
     ),
     click.option(
         "--emotion-names",
         metavar="PAIRS",
-        help="Names for labels, with commas between: 0=neutral,1=happy.",
+        help="Names for the labels, separated by commas: 0=neutral,1=happy.",
     ),
     click.option(
         "--unknown-emotion",
         metavar="CODES",
-        help="Labels that are no emotion, such as 8,9,10, beside -1, NaN, None, #N/A and alike.  "
+        help="Labels that mean no emotion, such as 8,9,10, in addition to -1, NaN, None, #N/A and the like.  "
         "[default: 8,9,10 in AffectNet's own layout]",
     ),
     click.option(
@@ -49,64 +50,67 @@ OPTIONS = (
         type=click.Choice(["error", "drop"]),
         default="error",
         show_default=True,
-        help="Refuse rows that have no emotion, or leave them out and count them.",
+        help="What to do with rows that have no emotion: stop with an error, or leave them out and count them.",
     ),
     click.option(
-        "--drop-emotions", metavar="NAMES", help="Leave out the rows of these emotions: contempt,neutral."
+        "--drop-emotions", metavar="NAMES", help="Leave out the rows with these emotions: contempt,neutral."
     ),
     click.option("--image-column", metavar="NAME", help="The column that names the image."),
     click.option(
         "--group-column",
         metavar="NAME",
-        help="Images with the same value (video, subject) depend on each other: they stay in one partition, and "
-        "intervals are over groups.",
+        help="Images with the same value (a video, a subject) depend on each other: they stay in one partition, and "
+        "intervals are computed over groups.",
     ),
     click.option(
         "--min-confidence",
         type=float,
         metavar="X",
-        help="Below this confidence, from 0 to 1, all AUs of a row are unknown.",
+        help="Where the confidence (0 to 1) is below this, all AUs of the row are unknown.",
     ),
     click.option(
         "--unknown",
         metavar="CODES",
-        help="Values that mean that an AU is unknown, with commas between, such as 9; -1 and 999 do anyway where "
-        "they are outside the column's range.",
+        help="Values that mean the AU is unknown, separated by commas, such as 9. -1 and 999 always do, unless they "
+        "lie within the column's range.",
     ),
-    click.option("--images", type=PATH, metavar="DIR", help="The aligned images, to train on."),
+    click.option(
+        "--images", type=PATH, metavar="DIR", help="The folder of the aligned images, needed for training."
+    ),
     click.option(
         "--keep-folders",
         is_flag=True,
-        help="Call an image by its path below --images (s1/0001.jpg), not by its last part alone.",
+        help="Name each image by its path below --images (s1/0001.jpg) instead of its file name alone.",
     ),
     click.option(
         "--allow-missing-images",
         is_flag=True,
-        help="Import although images are missing; the manifest lists them.",
+        help="Import even if images are missing; the manifest lists them.",
     ),
     click.option(
         "--partition-column",
         metavar="NAME",
-        help="The column, of the tables or of the --emotions file, that has the partition of each row; validation is "
-        "taken from train where it has none.  [default: partition]",
+        help="The column, in the tables or in the --emotions file, with the partition of each row. If it names no "
+        "validation rows, they are taken from train.  [default: partition]",
     ),
     click.option(
         "--partition-values",
         metavar="PAIRS",
-        help="What its values mean where they are no usual words (Training, dev, PublicTest): train=1,train=2,test=3.",
+        help="What the values of that column mean, unless they are usual words (Training, dev, PublicTest): "
+        "train=1,train=2,test=3.",
     ),
     click.option(
         "--split",
         metavar="SHARES",
-        help="Draw the partitions by these shares of train/validation/test (3/1/1 is the same), whatever a column "
-        "says.  [default: 60/20/20 without a column of partitions]",
+        help="Ignore any partition column and draw the partitions with these shares of train/validation/test (3/1/1 is "
+        "the same as 60/20/20).  [default: 60/20/20 if there is no partition column]",
     ),
     click.option(
         "--seed",
         type=click.IntRange(min=0),
         default=0,
         show_default=True,
-        help="Seed of the split, and of the validation part where it is taken from train.",
+        help="Seed for drawing the partitions, and for taking validation rows from train.",
     ),
     click.option(
         "--lab", type=PATH, metavar="FILE", help="A laboratory table as CSV (emotion, au, percent[, note])."
@@ -114,8 +118,8 @@ OPTIONS = (
     click.option(
         "--licence",
         metavar="TEXT",
-        help="What the makers of the data allow, in a sentence: kept with the dataset, its reports and what is trained "
-        "on it.",
+        help="What the data's licence allows, in a sentence: kept with the dataset, its reports and every model "
+        "trained on it.",
     ),
     click.option("--json", "as_json", is_flag=True, help="Print the manifest as JSON."),
 )
@@ -135,19 +139,19 @@ def import_options(command: Command) -> Command:
 
 @click.group(name="import")
 def import_() -> None:
-    """Make the dataset folder from tables of other programs: CSV, TSV, TXT or Parquet, of any size.
+    """Make a dataset folder from tables of other programs: CSV, TSV, TXT or Parquet, of any size.
 
-    Commas, semicolons or tabs may separate the columns; beside the latter two numbers may have a decimal comma. Names
-    of columns are matched without regard to capitals. Of a folder *.csv, *.tsv and *.parquet are read.
+    Columns may be separated by commas, semicolons or tabs; with semicolons or tabs, numbers may have a decimal comma.
+    Upper and lower case make no difference in column names. In a folder, all *.csv, *.tsv and *.parquet files are read.
 
-    An AU is active, inactive or unknown: unknown where the program does not code it, where its cell is empty, -1, 999
-    or a code of --unknown, and where no face was seen. Unknown never counts as inactive; a value outside the range of
-    its column is an error. A row is an image with one face: an image that stands in two rows is an error.
+    Each AU is active, inactive or unknown. It is unknown where the program does not code it, where no face was found,
+    and where the cell is empty, -1, 999 or a code of --unknown. Unknown never counts as inactive, and a value outside
+    the column's range is an error. Each row is one image with one face: an image in two rows is an error.
 
-    A row without an emotion (-1, NaN, None, #N/A) is an error, or left out by --unlabelled drop. Happy and happy,
-    Happily_Surprised and happily surprised are one emotion, 1 and 1.0 one group. A table with a column such as
-    split, Usage or fold is refused until --partition-column names it or --split says that it is not used. Whatever
-    was decided is printed, and kept in the manifest as `notes`.
+    A row without an emotion (-1, NaN, None, #N/A) is an error unless --unlabelled drop leaves it out. Names that differ
+    only in case, spaces, _ or - are one emotion (Happy and happy); 1 and 1.0 are one group. A table with a column such
+    as split, Usage or fold is refused until --partition-column names that column or --split ignores it. All such
+    decisions are printed, and kept in the manifest under `notes`.
 
     \b
     Examples:
@@ -158,16 +162,18 @@ def import_() -> None:
     """
 
 
-@import_.command(short_help="OpenFace 2: AU01_c and AU01_r, a file a video or an image.")
+@import_.command(short_help="OpenFace 2: AU01_c and AU01_r, one file per video or image.")
 @import_options
-@threshold_option("Take an AU as active from this intensity (0 to 5) on, in place of OpenFace's presence.")
+@threshold_option(
+    "Count an AU as active from this intensity (0 to 5) up, instead of using OpenFace's presence."
+)
 def openface(**options: Any) -> None:
-    """Import what OpenFace 2 wrote: a CSV file a video (FeatureExtraction) or an image (FaceLandmarkImg).
+    """Import OpenFace 2 output: one CSV file per video (FeatureExtraction) or per image (FaceLandmarkImg).
 
-    AU01_c is presence; an AU that has only AU01_r is active from an intensity of 1 on. An image is called
-    <video>_<frame, six digits>.jpg, where a column `video` or `input`, else the file, names the video; it is called
-    after its file where that is of one image. With --images it may have any suffix. Where `success` is 0, or the table
-    of an image has no row, all AUs are unknown.
+    AU01_c is presence; an AU that has only AU01_r is active from intensity 1 up. Images are named <video>_<frame, six
+    digits>.jpg; the video is named by the column `video` or `input`, or else by the file. An image with a file of its
+    own is named after that file. With --images, these images may have any suffix. Where `success` is 0, or the file of
+    an image has no rows, all AUs are unknown.
 
     \b
     Examples:
@@ -180,12 +186,12 @@ def openface(**options: Any) -> None:
 
 @import_.command(short_help="py-feat (Fex): AU01 from 0 to 1.")
 @import_options
-@threshold_option("Take an AU as active from this probability on.  [default: 0.5]")
+@threshold_option("Count an AU as active from this probability up.  [default: 0.5]")
 def fex(**options: Any) -> None:
-    """Import what py-feat wrote (Fex): AU01 from 0 to 1, `input` the image or video, `frame`.
+    """Import py-feat output (Fex): AU01 from 0 to 1, `input` the image or video, `frame`.
 
-    An image is called as the file in `input`; where that is a video, <video>_<frame, six digits>.jpg. The
-    seven emotions in the table are py-feat's predictions, no labels: say which labels to take.
+    Images are named after the file in `input`, or <video>_<frame, six digits>.jpg if that is a video. The seven
+    emotions in the table are py-feat's predictions, not labels: say where the labels are.
 
     \b
     Examples:
@@ -196,14 +202,16 @@ def fex(**options: Any) -> None:
     _import("fex", **options)
 
 
-@import_.command(short_help="LibreFace: au_1 and au_1_intensity, a file a video or an image.")
+@import_.command(short_help="LibreFace: au_1 and au_1_intensity, one file per video or image.")
 @import_options
-@threshold_option("Take an AU as active from this intensity (0 to 5) on, in place of LibreFace's presence.")
+@threshold_option(
+    "Count an AU as active from this intensity (0 to 5) up, instead of using LibreFace's presence."
+)
 def libreface(**options: Any) -> None:
-    """Import what LibreFace wrote: a CSV file a video or an image, au_1 presence, au_1_intensity from 0 to 5.
+    """Import LibreFace output: one CSV file per video or image, au_1 presence, au_1_intensity from 0 to 5.
 
-    An AU that has only an intensity is active from 1 on. The column `facial_expression` is LibreFace's prediction, no
-    label: say which labels to take.
+    An AU that has only an intensity is active from 1 up. The column `facial_expression` is LibreFace's prediction, not
+    a label: say where the labels are.
 
     \b
     Examples:
@@ -214,29 +222,29 @@ def libreface(**options: Any) -> None:
     _import("libreface", **options)
 
 
-@import_.command(short_help="Any CSV or Parquet table: a row an image, a column an AU.")
+@import_.command(short_help="Any CSV or Parquet table: one row per image, one column per AU.")
 @import_options
 @click.option(
     "--au-columns",
     metavar="NAMES",
-    help="Columns that code AUs, with commas between: AU01,AU12, or smile=12 where the name has no number.  "
-    "[default: all called AU01, au_1 or alike]",
+    help="Columns that code AUs, separated by commas: AU01,AU12, or smile=12 if the name has no number.  "
+    "[default: every column named like AU01 or au_1]",
 )
 @threshold_option(
-    "Take an AU as active from this value on, of intensities from 0 to 5 or A to E; without it only 0 and 1 (or false "
-    "and true) may stand there."
+    "Count an AU as active from this value up; values are intensities from 0 to 5 or A to E. Without it, AU columns "
+    "may hold only 0 and 1 (or false and true)."
 )
 @click.option(
     "--au-range",
     metavar="LOW,HIGH",
-    help="The least and the most that a column of AUs can have, with --au-threshold: 0,100 for percentages, -10,10 for "
+    help="The lowest and the highest value of an AU column, with --au-threshold: 0,100 for percentages, -10,10 for "
     "evidence.  [default: 0,5]",
 )
 def table(**options: Any) -> None:
-    """Import any CSV or Parquet table with a row an image and a column an AU.
+    """Import any CSV or Parquet table with one row per image and one column per AU.
 
     It needs a column `image` (or --image-column) or `frame`, and a column `emotion` (or --emotion-column, --emotions).
-    A column `partition` (train, validation, test and other usual words) is taken as it is.
+    A column `partition` (train, validation, test or another usual word) is used as it is.
 
     \b
     Examples:
