@@ -1,7 +1,7 @@
 # Two commands for a newcomer: `make demo` shows what it does, `make test` shows that it does it.
 PYTHON ?= python3
 VENV ?= .venv
-BIN = $(VENV)/bin
+BIN = $(abspath $(VENV))/bin
 DEMO ?= demo
 TESTS ?= tests
 # blocks of RESULTS.md; `make bench BENCH=huge` counts a hundred million rows, `BENCH=coverage` simulates intervals
@@ -28,10 +28,10 @@ $(VENV)/done: pyproject.toml
 
 demo: $(VENV)/done  ## Draw look-alike faces, build the dataset, train a little, analyze
 	test -d $(DEMO)/look-alike || $(BIN)/rafce synth --out $(DEMO)/look-alike
-	cd $(DEMO) && ../$(BIN)/rafce build --raf-ml look-alike/RAF-ML --raf-au look-alike/RAF-AU
+	cd $(DEMO) && $(BIN)/rafce build --raf-ml look-alike/RAF-ML --raf-au look-alike/RAF-AU
 	rm -rf $(DEMO)/run  # a run folder is never overwritten
-	cd $(DEMO) && ../$(BIN)/rafce-train run --out run $(DEMO_RUN)
-	cd $(DEMO) && ../$(BIN)/rafce analyze
+	cd $(DEMO) && $(BIN)/rafce-train run --out run $(DEMO_RUN)
+	cd $(DEMO) && $(BIN)/rafce analyze
 
 lint: $(VENV)/done  ## Check style, types and the arrows between packages
 	$(BIN)/ruff format --check .
