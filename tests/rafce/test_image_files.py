@@ -15,7 +15,7 @@ from rafce.errors import ImageError
 from rafce.image_files import FORMATS, opened_image
 
 PICTURE = Image.linear_gradient("L").resize((24, 16)).convert("RGB")
-EPS = b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 10 10\n(/tmp/x) (w) file\nshowpage\n%%EOF\n"
+EPS = b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 10 10\n(x) (w) file\nshowpage\n%%EOF\n"
 
 
 def opened(path: Path) -> tuple[str | None, tuple[int, int]]:
