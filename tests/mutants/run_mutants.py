@@ -287,8 +287,8 @@ def try_mutant(mutant: Mutant) -> Json:
     target, begun = _COPY / mutant.file, time.monotonic()
     whole, times = target.read_bytes(), (target.stat().st_atime_ns, target.stat().st_mtime_ns)
     target.write_text(mutant.text, encoding="utf-8")
-    # a compiled file knows its source by size and whole seconds alone: a fault as long as what it replaces, made within a
-    # second of the source, would not be seen
+    # a compiled file knows its source by size and whole seconds alone: a fault as long as what it replaces,
+    # made within a second of the source, would not be seen
     os.utime(target, ns=(times[0], times[1] + SECONDS_APART * 10**9))
     try:
         found = run_tests(_COPY, mutant.tests, mutant.file)
